@@ -1,0 +1,190 @@
+"""Settings from the environment, read once at process start. The only place that reads `os.environ`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from workers.errors import SettingsError
+
+PREFIX = "ECONEURA_"
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Names in the environment: the prefix and the upper-cased field name."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, populate_by_name=True
+    )
+
+    # Where we listen.
+    host: str = Field("127.0.0.1", validation_alias="HOST")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(3001, validation_alias="PORT")
+    public_url: str | None = None
+    """Base under which Graph reaches `/listen`. Unset: no subscriptions, mailboxes are synced by timer."""
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    api_processes: PositiveInt = 1
+
+    # Redis. Without an address a private server is started in the data directory.
+    redis_url: str | None = Field(None, validation_alias="REDIS_URL")
+    redis_host: str | None = Field(None, validation_alias="REDIS_HOST")
+    redis_port: Annotated[int, Field(ge=1, le=65535)] = Field(6379, validation_alias="REDIS_PORT")
+    redis_timeout_s: PositiveFloat = 5.0
+    namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "econeura"
+    partitions: PositiveInt = 1
+
+    # Microsoft Graph.
+    organizations: Path | None = None
+    graph_url: str = "https://graph.microsoft.com/v1.0"
+    login_url: str = "https://login.microsoftonline.com"
+    ca_file: Path | None = None
+    graph_timeout_s: PositiveFloat = 20.0
+
+    # Processes.
+    data_dir: Path = Path("data")
+    worker_processes: PositiveInt = 1
+    worker_threads: PositiveInt = 64
+    worker_memory_limit_mb: PositiveInt = 1024
+    shutdown_grace_s: PositiveFloat = 30.0
+
+    # Times.
+    sync_interval_s: PositiveInt = 900
+    """A folder not synced for this long is synced by the timer, notifications or not."""
+    content_ttl_s: PositiveInt = 86400
+    ledger_retention_days: PositiveInt = 90
+    report_retention_days: PositiveInt = 400
+    dead_letter_retention_days: PositiveInt = 30
+    export_url: str | None = None
+
+    # Telling.
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "text"] = "auto"
+
+    bootstrap_key_file: Path | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings)
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("graph_url", "login_url", "public_url")
+    @classmethod
+    def _base_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if not parts.hostname or parts.scheme not in ("http", "https"):
+            raise ValueError("must be a URL such as https://host")
+        # Tokens and mail travel here: clear text only where nobody can listen.
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            raise ValueError("must be https (http is allowed on loopback only)")
+        return value.rstrip("/")
+
+    @field_validator("organizations", "ca_file", "tls_cert_file", "tls_key_file")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"no file at {value}")
+        return value
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Settings:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("ECONEURA_TLS_CERT_FILE and ECONEURA_TLS_KEY_FILE go together: set both or none")
+        return self
+
+    @property
+    def metrics_dir(self) -> Path:
+        return self.data_dir / "metrics"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment and `*_FILE` secrets; raises SettingsError naming what is wrong."""
+    _refuse_unknown_names()
+    try:
+        return Settings(**_from_files(), **overrides)
+    except ValidationError as invalid:
+        raise SettingsError(_say(invalid)) from None
+
+
+def secret(reference: str, *, relative_to: Path) -> str:
+    """Resolve `env:NAME` or `file:PATH` (relative to the settings file) to the secret itself."""
+    kind, _, rest = reference.partition(":")
+    if kind == "env" and rest:
+        value = os.environ.get(rest)
+        if not value:
+            raise SettingsError(f"{reference!r}: the environment variable {rest} is not set")
+        return value
+    if kind == "file" and rest:
+        path = relative_to / Path(rest)
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except OSError as unreadable:
+            raise SettingsError(f"{reference!r}: cannot read {path}: {unreadable.strerror}") from None
+    raise SettingsError('a secret is written as "env:NAME" or "file:PATH", never in the file itself')
+
+
+def set_process_environment(**names: str) -> None:
+    """Set variables that a library reads at import (prometheus' multiprocess directory)."""
+    os.environ.update(names)
+
+
+def _environment_names() -> dict[str, str]:
+    """Environment name -> field name."""
+    return {
+        str(field.validation_alias or f"{PREFIX}{name.upper()}"): name
+        for name, field in Settings.model_fields.items()
+    }
+
+
+def _refuse_unknown_names() -> None:
+    known = _environment_names()
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith(PREFIX) and name not in known and name.removesuffix("_FILE") not in known
+    )
+    if unknown:
+        raise SettingsError(f"unknown setting {', '.join(unknown)}: check the spelling against the README")
+
+
+def _from_files() -> dict[str, Any]:
+    """Values given as NAME_FILE (container secrets), e.g. REDIS_URL_FILE."""
+    values: dict[str, Any] = {}
+    for name, field in _environment_names().items():
+        path = os.environ.get(f"{name}_FILE")
+        if path and f"{name}_FILE" not in _environment_names():
+            try:
+                values[field] = Path(path).read_text(encoding="utf-8").strip()
+            except OSError as unreadable:
+                raise SettingsError(f"{name}_FILE: cannot read {path}: {unreadable.strerror}") from None
+    return values
+
+
+def _say(invalid: ValidationError) -> str:
+    names = {field: name for name, field in _environment_names().items()}
+    problems = []
+    for error in invalid.errors():
+        where = str(error["loc"][0]) if error["loc"] else ""
+        label = names.get(where, where)
+        text = error["msg"].removeprefix("Value error, ")
+        problems.append(f"{label}: {text}" if label else text)
+    return "; ".join(problems)
