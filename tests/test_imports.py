@@ -1,4 +1,4 @@
-"""Imports point one way: api -> actors -> pipeline -> graph | analysis | store | broker -> settings, errors."""
+"""Imports point one way: api, actors, pipeline, then graph | analysis | store | broker, then settings."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ FOUNDATION = {
     "workers.logs",
     "workers.metrics",
     "workers.jobs",
+    "workers.redis_clients",
 }
 PARTS = {"workers.graph", "workers.analysis", "workers.store", "workers.broker"}
 ENTRY = {"workers.__main__", "workers.commands"}

@@ -1,0 +1,74 @@
+"""What survives a restart: the ledger and everything else that we keep in Redis."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from workers.redis_clients import AsyncRedis, connect
+from workers.settings import Settings
+from workers.store.jobs import Job, Jobs
+from workers.store.keys import Keys
+from workers.store.ledger import Ended, Ledger, NewMessage
+from workers.store.mailboxes import FolderState, Mailboxes
+from workers.store.record import PlannedStep, Record
+from workers.store.subscriptions import Subscription, Subscriptions
+from workers.store.switches import Switches
+
+__all__ = [
+    "Ended",
+    "FolderState",
+    "Job",
+    "Jobs",
+    "Keys",
+    "Ledger",
+    "Mailboxes",
+    "NewMessage",
+    "PlannedStep",
+    "Record",
+    "Store",
+    "Subscription",
+    "Subscriptions",
+    "Switches",
+]
+
+
+@dataclass(frozen=True)
+class Store:
+    """Everything kept, over one Redis client of this process."""
+
+    redis: AsyncRedis
+    keys: Keys
+    ledger: Ledger
+    mailboxes: Mailboxes
+    subscriptions: Subscriptions
+    jobs: Jobs
+    switches: Switches
+
+    @classmethod
+    def over(cls, client: AsyncRedis, settings: Settings) -> Store:
+        """A store over a client that the caller owns."""
+        keys = Keys(settings.namespace)
+        return cls(
+            redis=client,
+            keys=keys,
+            ledger=Ledger(
+                client, keys,
+                retention_days=settings.ledger_retention_days, content_ttl_s=settings.content_ttl_s,
+            ),
+            mailboxes=Mailboxes(client, keys),
+            subscriptions=Subscriptions(client, keys),
+            jobs=Jobs(client, keys),
+            switches=Switches(client, keys),
+        )  # fmt: skip
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[Store]:
+        """A store over a client of its own, closed at the end."""
+        client = connect(settings)
+        try:
+            yield cls.over(client, settings)
+        finally:
+            await client.aclose()

@@ -1,0 +1,160 @@
+"""Jobs that callers of the API submitted: what became of them, and a way to wait for their end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from workers.redis_clients import AsyncRedis
+from workers.store.keys import Keys
+
+Status = Literal["queued", "running", "retrying", "completed", "failed"]
+_RETENTION_S = 7 * 86400
+# A waiter that missed the announcement (a cut connection) still finds out this soon.
+_LOOK_AGAIN_S = 1.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A submitted job. Times are ISO 8601 UTC; `error` is {code, message}; progress is for bulk jobs."""
+
+    id: str
+    type: str
+    organization_id: str
+    status: Status
+    attempts: int
+    created_at: str
+    updated_at: str
+    result: dict[str, Any] | None
+    error: dict[str, str] | None
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in ("completed", "failed")
+
+
+class Jobs:
+    """Submitted jobs by id, kept for seven days."""
+
+    def __init__(self, client: AsyncRedis, keys: Keys) -> None:
+        self._redis = client
+        self._keys = keys
+
+    async def create(self, job_id: str, *, type_: str, organization_id: str, at: str, total: int = 0) -> None:
+        """Write a queued job; call before its message is queued."""
+        key = self._keys.job(job_id)
+        async with self._redis.pipeline(transaction=True) as step:
+            step.hset(
+                key,
+                mapping={
+                    "type": type_, "organization": organization_id, "status": "queued", "attempts": 0,
+                    "created_at": at, "updated_at": at, "total": total,
+                },
+            )  # fmt: skip
+            step.expire(key, _RETENTION_S)
+            await step.execute()
+
+    async def discard(self, job_id: str) -> None:
+        """Undo `create` where the queue did not take the message."""
+        await self._redis.delete(self._keys.job(job_id))
+
+    async def get(self, job_id: str) -> Job | None:
+        """The job, or None where no such job is known."""
+        fields, items = await asyncio.gather(
+            self._redis.hgetall(self._keys.job(job_id)), self._redis.hvals(self._keys.job_items(job_id))
+        )
+        if not fields:
+            return None
+        text = {name.decode(): value.decode() for name, value in fields.items()}
+        result, error = text.get("result"), text.get("error")
+        return Job(
+            id=job_id,
+            type=text["type"],
+            organization_id=text["organization"],
+            status=text["status"],
+            attempts=int(text["attempts"]),
+            created_at=text["created_at"],
+            updated_at=text["updated_at"],
+            result=orjson.loads(result) if result else None,
+            error=orjson.loads(error) if error else None,
+            total=int(text.get("total") or 0),
+            done=sum(item == b"done" for item in items),
+            failed=sum(item == b"failed" for item in items),
+        )
+
+    async def progress(
+        self, job_id: str, status: Literal["running", "retrying"], *, attempts: int, at: str
+    ) -> None:
+        """Note that a worker has the job in hand, or will try again. An ended job stays ended."""
+        if await self._has_ended(job_id):
+            return
+        await self._redis.hset(
+            self._keys.job(job_id), mapping={"status": status, "attempts": attempts, "updated_at": at}
+        )
+
+    async def complete(
+        self, job_ids: Sequence[str], result: dict[str, Any], *, message_id: str, at: str
+    ) -> None:
+        """End jobs (or their item, for bulk jobs) well. Repeating it changes nothing."""
+        for job_id in job_ids:
+            await self._end(job_id, message_id, "completed", "result", orjson.dumps(result), at)
+
+    async def fail(
+        self, job_ids: Sequence[str], code: str, message: str, *, message_id: str, at: str
+    ) -> None:
+        """End jobs (or their item, for bulk jobs) with an error."""
+        error = orjson.dumps({"code": code, "message": message})
+        for job_id in job_ids:
+            await self._end(job_id, message_id, "failed", "error", error, at)
+
+    async def wait(self, job_id: str, *, timeout_s: float) -> Job | None:
+        """The job once it ended, or as it stands when the time is up."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        async with self._redis.pubsub(ignore_subscribe_messages=True) as announcements:
+            await announcements.subscribe(self._keys.jobs_ended())
+            while True:
+                job = await self.get(job_id)
+                left = deadline - loop.time()
+                if job is None or job.has_ended or left <= 0:
+                    return job
+                await self._next_end(announcements, job_id, min(left, _LOOK_AGAIN_S))
+
+    async def _next_end(self, announcements: Any, job_id: str, timeout_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while (left := deadline - loop.time()) > 0:
+            message = await announcements.get_message(timeout=left)
+            if message is not None and message["data"] == job_id.encode():
+                return
+
+    async def _has_ended(self, job_id: str) -> bool:
+        return await self._redis.hget(self._keys.job(job_id), "status") in (b"completed", b"failed", None)
+
+    async def _end(
+        self, job_id: str, message_id: str, status: str, field: str, value: bytes, at: str
+    ) -> None:
+        key, items = self._keys.job(job_id), self._keys.job_items(job_id)
+        total = int(await self._redis.hget(key, "total") or 0)
+        if total:
+            await self._redis.hset(items, message_id, "done" if status == "completed" else "failed")
+            await self._redis.expire(items, _RETENTION_S)
+            if await self._redis.hlen(items) < total:
+                await self._redis.hset(key, mapping={"status": "running", "updated_at": at})
+                return
+            outcomes = await self._redis.hvals(items)
+            failed = sum(outcome == b"failed" for outcome in outcomes)
+            status, field = "completed", "result"
+            value = orjson.dumps({"total": total, "done": total - failed, "failed": failed})
+        elif not await self._redis.exists(key):
+            return
+        await self._redis.hset(key, mapping={"status": status, field: value, "updated_at": at})
+        await self._redis.hdel(key, "error" if field == "result" else "result")
+        await self._redis.publish(self._keys.jobs_ended(), job_id)

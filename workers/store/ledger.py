@@ -1,0 +1,245 @@
+"""The ledger: what became of every message. Each change is one atomic step in Redis."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from workers.errors import Busy, LostClaim, NotFound
+from workers.redis_clients import AsyncRedis
+from workers.store.keys import Keys
+from workers.store.record import Record, State, decode
+
+_HERE = Path(__file__).parent
+_DAY_MS = 86_400_000
+# A claim outlives any single step of the pipeline; it is renewed at each, and void once a worker is dead.
+CLAIM_LEASE_S = 120.0
+
+
+@dataclass(frozen=True)
+class NewMessage:
+    """A message as delta (or the API) first showed it. `content` is Graph's JSON, parked for the worker."""
+
+    message_id: str
+    fields: Mapping[str, str | int]
+    content: Mapping[str, Any] | None = None
+    skip_reason: str = ""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What finishing a message told: jobs that wait for it, and how long it took. Seconds."""
+
+    first_time: bool
+    jobs: tuple[str, ...]
+    since_seen_s: float = 0.0
+    since_claimed_s: float = 0.0
+    since_notified_s: float | None = None
+
+
+class Ledger:
+    """Records of messages by (mailbox, immutable id); finished ones leave a line in the journal."""
+
+    def __init__(self, client: AsyncRedis, keys: Keys, *, retention_days: int, content_ttl_s: int) -> None:
+        self._redis = client
+        self._keys = keys
+        self._retention_ms = retention_days * _DAY_MS
+        self._content_ttl_ms = content_ttl_s * 1000
+        self._record_page, self._claim, self._update, self._finish, self._join_job = (
+            client.register_script((_HERE / f"{name}.lua").read_text(encoding="utf-8"))
+            for name in ("record_page", "claim", "update", "finish", "join_job")
+        )
+
+    async def record(
+        self, organization_id: str, mailbox: str, messages: Sequence[NewMessage]
+    ) -> list[NewMessage]:
+        """Record messages seen for the first time; returns those that still need a worker, in order."""
+        keys = [self._keys.unfinished(organization_id)]
+        arguments: list[Any] = [organization_id, mailbox, self._content_ttl_ms, self._retention_ms]
+        for message in messages:
+            keys += [
+                self._keys.email(mailbox, message.message_id),
+                self._keys.located(organization_id, message.message_id),
+                self._keys.content(mailbox, message.message_id),
+            ]
+            flat = [part for pair in message.fields.items() for part in pair]
+            arguments += [
+                message.message_id,
+                "skipped" if message.skip_reason else "recorded",
+                message.skip_reason,
+                _pack(message.content) if message.content is not None and not message.skip_reason else b"",
+                len(flat),
+                *flat,
+            ]
+        needed = await self._record_page(keys=keys, args=arguments)
+        return [messages[int(index) - 1] for index in needed]
+
+    async def claim(
+        self, organization_id: str, mailbox: str, message_id: str, *, owner: str, reopen: bool = False
+    ) -> Record:
+        """Take a message for `owner` (a queue message's id); a finished one comes back as it is.
+
+        Raises NotFound where it was never recorded and Busy while another owner holds it. `reopen` claims
+        finished ones, too. The record's `fence` proves the claim in later writes.
+        """
+        reply = await self._claim(
+            keys=[self._keys.email(mailbox, message_id), self._keys.unfinished(organization_id)],
+            args=[owner, int(CLAIM_LEASE_S * 1000), "1" if reopen else "0", _member(mailbox, message_id)],
+        )
+        status = reply[0].decode()
+        if status == "missing":
+            raise NotFound("message is not in the ledger")
+        if status == "busy":
+            # Soon enough to follow the other closely, seldom enough to cost nothing.
+            raise Busy("message is in other hands", retry_after_s=min(2.0, int(reply[1]) / 1000))
+        return decode(dict(zip(reply[1::2], reply[2::2], strict=True)))
+
+    async def save(
+        self,
+        record: Record,
+        fields: Mapping[str, str | bytes | int],
+        *,
+        state: State | None = None,
+        release: bool = False,
+    ) -> None:
+        """Write fields of a claimed message; raises LostClaim if another took it since."""
+        flat = [part for pair in fields.items() for part in pair]
+        written = await self._update(
+            keys=[
+                self._keys.email(record.mailbox, record.message_id),
+                self._keys.unfinished(record.organization_id),
+            ],
+            args=[
+                record.fence, state or "", "1" if release else "0",
+                _member(record.mailbox, record.message_id), *flat,
+            ],
+        )  # fmt: skip
+        if not written:
+            raise LostClaim("another worker took this message")
+
+    async def finish(
+        self,
+        record: Record,
+        state: Literal["done", "skipped", "dead"],
+        reason: str,
+        *,
+        journal: Mapping[str, Any],
+        fields: Mapping[str, str | bytes] | None = None,
+        whoever_holds_it: bool = False,
+    ) -> Ended:
+        """End a message and write its journal line; a second call changes nothing. Raises LostClaim."""
+        flat = [part for pair in (fields or {}).items() for part in pair]
+        reply = await self._finish(
+            keys=[
+                self._keys.email(record.mailbox, record.message_id),
+                self._keys.unfinished(record.organization_id),
+                self._keys.journal(record.organization_id),
+                self._keys.content(record.mailbox, record.message_id),
+            ],
+            args=[
+                "any" if whoever_holds_it else record.fence, state, reason,
+                _member(record.mailbox, record.message_id), orjson.dumps(journal), *flat,
+            ],
+        )  # fmt: skip
+        status = reply[0].decode()
+        if status == "lost":
+            raise LostClaim("another worker took this message")
+        if status == "missing":
+            return Ended(first_time=False, jobs=())
+        jobs = tuple(reply[1].decode().split())
+        if status == "already":
+            return Ended(first_time=False, jobs=jobs)
+        notified = float(reply[4]) / 1000 if reply[4] else None
+        return Ended(True, jobs, float(reply[2]) / 1000, float(reply[3]) / 1000, notified)
+
+    async def join(
+        self, mailbox: str, message_id: str, job_id: str
+    ) -> Literal["missing", "waiting", "finished"]:
+        """Let a job wait for the end of a message."""
+        reply: bytes = await self._join_job(keys=[self._keys.email(mailbox, message_id)], args=[job_id])
+        return reply.decode()  # type: ignore[return-value]
+
+    async def read(self, mailbox: str, message_id: str) -> Record | None:
+        """The record of a message, or None."""
+        fields = await self._redis.hgetall(self._keys.email(mailbox, message_id))
+        return decode(fields) if fields else None
+
+    async def mailbox_of(self, organization_id: str, message_id: str) -> str | None:
+        """The mailbox in which the ledger knows a message id, or None."""
+        mailbox = await self._redis.get(self._keys.located(organization_id, message_id))
+        return mailbox.decode() if mailbox else None
+
+    async def content(self, mailbox: str, message_id: str) -> dict[str, Any] | None:
+        """The parked message as Graph gave it, or None once its time is up."""
+        raw = await self._redis.get(self._keys.content(mailbox, message_id))
+        return orjson.loads(zlib.decompress(raw)) if raw else None
+
+    async def count_unfinished(self, organization_id: str) -> int:
+        return int(await self._redis.zcard(self._keys.unfinished(organization_id)))
+
+    async def unfinished(
+        self, organization_id: str, *, idle_for_s: float, limit: int
+    ) -> list[tuple[str, str]]:
+        """(mailbox, message id) of messages that have not moved for so long, the oldest first."""
+        seconds, _ = await self._redis.time()
+        members = await self._redis.zrangebyscore(
+            self._keys.unfinished(organization_id), "-inf", (seconds - idle_for_s) * 1000, start=0, num=limit
+        )
+        return [_split(member) for member in members]
+
+    async def journal(
+        self, organization_id: str, *, since_ms: int = 0, until_ms: int | None = None, page: int = 500
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """(entry id, line) of every message that ended in [since, until), in order; ids begin with ms."""
+        start, end = str(since_ms), "+" if until_ms is None else f"({until_ms}"
+        while True:
+            entries = await self._redis.xrange(self._keys.journal(organization_id), start, end, count=page)
+            for entry_id, fields in entries:
+                yield entry_id.decode(), orjson.loads(fields[b"line"])
+            if len(entries) < page:
+                return
+            start = f"({entries[-1][0].decode()}"
+
+    async def journal_after(
+        self, organization_id: str, last_id: str, *, count: int = 1000
+    ) -> list[tuple[str, dict[str, Any]]]:
+        """Entries after an entry id ("0" for all), for a reader that follows the journal."""
+        start = "-" if last_id == "0" else f"({last_id}"
+        entries = await self._redis.xrange(self._keys.journal(organization_id), start, "+", count=count)
+        return [(entry_id.decode(), orjson.loads(fields[b"line"])) for entry_id, fields in entries]
+
+    async def reserve_effect(self, fingerprint: str, message_id: str) -> bool:
+        """Reserve an effect that must happen once; True if it is (or already was) this message's."""
+        key = self._keys.effect(fingerprint)
+        if await self._redis.set(key, message_id, nx=True, px=self._retention_ms):
+            return True
+        holder = await self._redis.get(key)
+        return holder is None or holder.decode() == message_id
+
+    async def reserve_answer(
+        self, organization_id: str, rule: str, correspondent: str, message_id: str, *, hours: int
+    ) -> bool:
+        """Whether this message may be the one that this correspondent gets an answer for in these hours."""
+        key = self._keys.answered(organization_id, rule, correspondent)
+        if await self._redis.set(key, message_id, nx=True, ex=hours * 3600):
+            return True
+        holder = await self._redis.get(key)
+        return holder is None or holder.decode() == message_id
+
+
+def _member(mailbox: str, message_id: str) -> str:
+    return f"{mailbox}\n{message_id}"
+
+
+def _split(member: bytes) -> tuple[str, str]:
+    mailbox, _, message_id = member.decode().partition("\n")
+    return mailbox, message_id
+
+
+def _pack(content: Mapping[str, Any]) -> bytes:
+    return zlib.compress(orjson.dumps(content), 1)

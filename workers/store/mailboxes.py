@@ -1,0 +1,89 @@
+"""Watched folders: their delta links, and who synchronises them now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers.redis_clients import AsyncRedis
+from workers.store.keys import Keys
+
+_HERE = Path(__file__).parent
+# Longer than any single page takes; renewed at each page, so a dead holder costs a folder this long at most.
+FOLDER_LEASE_S = 60.0
+# A sync that was queued but never started (the queue lost power) may be asked for again after this.
+_QUEUED_TTL_S = 15
+
+
+@dataclass(frozen=True)
+class FolderState:
+    """What we know of a watched folder. Times are milliseconds since 1970, 0 for never."""
+
+    link: str | None
+    process_since_ms: int
+    synced_at: int
+    error: str
+
+
+class Mailboxes:
+    """State of each watched folder, and the coalescing of requests to look at a mailbox."""
+
+    def __init__(self, client: AsyncRedis, keys: Keys) -> None:
+        self._redis = client
+        self._keys = keys
+        self._lease = client.register_script((_HERE / "folder_lease.lua").read_text(encoding="utf-8"))
+        self._release = client.register_script((_HERE / "folder_release.lua").read_text(encoding="utf-8"))
+
+    async def want_sync(self, mailbox: str) -> bool:
+        """Whether the caller must queue a sync: False while one is queued that has not started."""
+        return bool(await self._redis.set(self._keys.sync_queued(mailbox), b"1", nx=True, ex=_QUEUED_TTL_S))
+
+    async def sync_started(self, mailbox: str) -> None:
+        """What is asked for from now on needs a sync of its own. Also undoes a `want_sync` not kept."""
+        await self._redis.delete(self._keys.sync_queued(mailbox))
+
+    async def lease(self, mailbox: str, folder: str, *, owner: str, since_ms: int) -> FolderState | None:
+        """Take (or renew) the right to synchronise a folder; None while another holds it.
+
+        The other then looks once more before it lets go. A folder met for the first time starts at
+        `since_ms`, or now where that is 0.
+        """
+        reply = await self._lease(
+            keys=[self._keys.folder(mailbox, folder)], args=[owner, int(FOLDER_LEASE_S * 1000), since_ms]
+        )
+        if not reply:
+            return None
+        link, since, synced_at, error = (part.decode() for part in reply)
+        return FolderState(link or None, int(since), int(synced_at or 0), error)
+
+    async def save_link(self, mailbox: str, folder: str, *, owner: str, link: str) -> bool:
+        """Store where to go on; False (nothing stored) if the lease is another's by now."""
+        return await self._release_step(mailbox, folder, owner, "link", link)
+
+    async def forget_link(self, mailbox: str, folder: str, *, owner: str) -> bool:
+        """Drop a link that Graph no longer knows: the next round lists the folder from the start."""
+        return await self._release_step(mailbox, folder, owner, "link", "")
+
+    async def release(self, mailbox: str, folder: str, *, owner: str, error: str = "") -> bool:
+        """Give the folder back; True if somebody asked meanwhile and one more round is due."""
+        return await self._release_step(mailbox, folder, owner, "done", error)
+
+    async def _release_step(self, mailbox: str, folder: str, owner: str, what: str, value: str) -> bool:
+        reply = await self._release(keys=[self._keys.folder(mailbox, folder)], args=[owner, what, value])
+        return bool(reply)
+
+    async def read(self, mailbox: str, folder: str) -> FolderState:
+        """State of a folder; zeros where it was never synchronised."""
+        fields = await self._redis.hmget(
+            self._keys.folder(mailbox, folder), "link", "since", "synced_at", "error"
+        )
+        link, since, synced_at, error = (part.decode() if part else "" for part in fields)
+        return FolderState(link or None, int(since or 0), int(synced_at or 0), error)
+
+    async def known_categories(self, mailbox: str) -> set[str]:
+        """Master categories known to exist in a mailbox."""
+        return {name.decode() for name in await self._redis.smembers(self._keys.categories(mailbox))}
+
+    async def add_categories(self, mailbox: str, *names: str) -> None:
+        if names:
+            await self._redis.sadd(self._keys.categories(mailbox), *names)

@@ -1,0 +1,45 @@
+"""Our side of Graph's subscriptions: whose they are, their secret, and when they end."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import orjson
+
+from workers.redis_clients import AsyncRedis
+from workers.store.keys import Keys
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A Graph subscription of ours. `expires_at` is ISO 8601 as Graph returned it."""
+
+    id: str
+    organization_id: str
+    mailbox: str
+    folder: str
+    client_state: str
+    expires_at: str
+    created_at: str
+    health: str = "ok"
+
+
+class Subscriptions:
+    """All subscriptions, by Graph's id."""
+
+    def __init__(self, client: AsyncRedis, keys: Keys) -> None:
+        self._redis = client
+        self._key = keys.subscriptions()
+
+    async def save(self, subscription: Subscription) -> None:
+        await self._redis.hset(self._key, subscription.id, orjson.dumps(asdict(subscription)))
+
+    async def get(self, subscription_id: str) -> Subscription | None:
+        raw = await self._redis.hget(self._key, subscription_id)
+        return Subscription(**orjson.loads(raw)) if raw else None
+
+    async def all(self) -> list[Subscription]:
+        return [Subscription(**orjson.loads(raw)) for raw in await self._redis.hvals(self._key)]
+
+    async def delete(self, subscription_id: str) -> None:
+        await self._redis.hdel(self._key, subscription_id)
