@@ -42,8 +42,8 @@ class QueueUnavailable(TemporaryError):
     code = "queue_unavailable"
 
 
-class Busy(TemporaryError):
-    """Another worker holds this message or folder now. Burns no attempt."""
+class Busy(Throttled):
+    """Another worker holds this message or folder, or an effect is not visible yet. Burns no attempt."""
 
     code = "busy"
 

@@ -111,6 +111,12 @@ class Rule(_Strict):
     """A correspondent gets at most one automatic reply of this rule in so many hours; 0 lifts the bound."""
     brake: Brake | None = None
 
+    @model_validator(mode="after")
+    def _answers_once(self) -> Rule:
+        if sum(step.type == "respond" for step in self.then) > 1:
+            raise ValueError(f"rule {self.name}: a message is answered once; keep one respond")
+        return self
+
 
 class Template(_Strict):
     """Subject and body of an automatic reply or forward, as jinja2 text."""

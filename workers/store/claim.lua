@@ -1,15 +1,17 @@
 -- Takes a message for one queue message (the owner) and hands back its record; the owner may take it again.
 -- A dead one comes back to life: only a person's retry or a new request brings it here.
 -- KEYS[1] record, KEYS[2] unfinished
--- ARGV[1] owner, ARGV[2] lease (ms), ARGV[3] "1": also when done or skipped, ARGV[4] member of unfinished
+-- ARGV[1] owner, ARGV[2] lease (ms), ARGV[3] reopen: "none", "skipped" (they start anew) or "all" (done ones
+-- are claimed as they are, too), ARGV[4] member of unfinished
 -- Replies {status, fields...}: status is missing, finished, busy (then ms left) or claimed
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return { 'missing' } end
-local finished = state == 'done' or state == 'skipped'
+local anew = state == 'recorded' or state == 'dead' or (state == 'skipped' and ARGV[3] ~= 'none')
+local finished = state == 'done' or (state == 'skipped' and not anew)
 local status = 'finished'
-if not finished or ARGV[3] == '1' then
+if not finished or ARGV[3] == 'all' then
   local held = redis.call('HMGET', KEYS[1], 'claim_owner', 'claim_until', 'history')
   local left = (tonumber(held[2] or '0') or 0) - now
   if held[1] and held[1] ~= '' and held[1] ~= ARGV[1] and left > 0 then
@@ -17,7 +19,7 @@ if not finished or ARGV[3] == '1' then
   end
   redis.call('HSET', KEYS[1], 'claim_owner', ARGV[1], 'claim_until', now + ARGV[2])
   redis.call('HINCRBY', KEYS[1], 'fence', 1)
-  if state == 'recorded' or state == 'dead' then
+  if anew then
     redis.call('HSET', KEYS[1], 'state', 'claimed', 'claimed_at', now,
       'history', (held[3] or '') .. ' claimed@' .. now)
   end

@@ -17,6 +17,7 @@ from workers.store.record import Record, State, decode
 
 _HERE = Path(__file__).parent
 _DAY_MS = 86_400_000
+Reopen = Literal["none", "skipped", "all"]
 # A claim outlives any single step of the pipeline; it is renewed at each, and void once a worker is dead.
 CLAIM_LEASE_S = 120.0
 
@@ -80,16 +81,17 @@ class Ledger:
         return [messages[int(index) - 1] for index in needed]
 
     async def claim(
-        self, organization_id: str, mailbox: str, message_id: str, *, owner: str, reopen: bool = False
+        self, organization_id: str, mailbox: str, message_id: str, *, owner: str, reopen: Reopen = "none"
     ) -> Record:
         """Take a message for `owner` (a queue message's id); a finished one comes back as it is.
 
-        Raises NotFound where it was never recorded and Busy while another owner holds it. `reopen` claims
-        finished ones, too. The record's `fence` proves the claim in later writes.
+        Raises NotFound where it was never recorded and Busy while another owner holds it. With `reopen`
+        "skipped" those start anew, with "all" done ones are claimed too. The record's `fence` proves the
+        claim in later writes.
         """
         reply = await self._claim(
             keys=[self._keys.email(mailbox, message_id), self._keys.unfinished(organization_id)],
-            args=[owner, int(CLAIM_LEASE_S * 1000), "1" if reopen else "0", _member(mailbox, message_id)],
+            args=[owner, int(CLAIM_LEASE_S * 1000), reopen, _member(mailbox, message_id)],
         )
         status = reply[0].decode()
         if status == "missing":
@@ -107,7 +109,7 @@ class Ledger:
         state: State | None = None,
         release: bool = False,
     ) -> None:
-        """Write fields of a claimed message; raises LostClaim if another took it since."""
+        """Write fields of a claimed message and renew the claim; raises LostClaim if another took it."""
         flat = [part for pair in fields.items() for part in pair]
         written = await self._update(
             keys=[
@@ -116,7 +118,7 @@ class Ledger:
             ],
             args=[
                 record.fence, state or "", "1" if release else "0",
-                _member(record.mailbox, record.message_id), *flat,
+                _member(record.mailbox, record.message_id), int(CLAIM_LEASE_S * 1000), *flat,
             ],
         )  # fmt: skip
         if not written:

@@ -23,8 +23,7 @@ class PlannedStep:
     type: str
     rule: str
     status: StepState = "planned"
-    category: str | None = None
-    addresses: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
     template: str | None = None
     detail: str = ""
     tag: str = ""
@@ -43,7 +42,7 @@ class PlannedStep:
     @classmethod
     def from_json(cls, raw: bytes) -> PlannedStep:
         fields = orjson.loads(raw)
-        for name in ("addresses", "request_ids"):
+        for name in ("categories", "request_ids"):
             fields[name] = tuple(fields[name])
         return cls(**fields)
 

@@ -1,0 +1,72 @@
+"""Doors for mail: look at a mailbox, process a message, many of them, note a death."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dramatiq
+
+from actors import policy, resources
+from actors.door import door
+from workers.pipeline import death, processing, subscribing, syncing
+
+
+@dramatiq.actor(**policy.SYNC.options())
+async def sync_mailbox(organization_id: str, mailbox: str, notified_at_ms: int = 0) -> None:
+    """Bring in what is new in a mailbox."""
+    with door(organization_id=organization_id) as queue_message:
+        await syncing.sync_mailbox(
+            resources.current(),
+            organization_id,
+            mailbox,
+            owner=queue_message.message_id,
+            notified_at_ms=notified_at_ms,
+        )
+
+
+@dramatiq.actor(**policy.PROCESS.options())
+async def process_email(
+    organization_id: str, mailbox: str, message_id: str, job_id: str | None = None, force: bool = False
+) -> None:
+    """Understand one message and plan what to do with it."""
+    with door(organization_id=organization_id, message_id=message_id) as queue_message:
+        await processing.process(
+            resources.current(),
+            organization_id,
+            mailbox,
+            message_id,
+            owner=queue_message.message_id,
+            job_id=job_id,
+            force=force,
+        )
+
+
+@dramatiq.actor(**policy.PROCESS.options())
+async def process_bulk(
+    organization_id: str, mailbox: str, message_ids: list[str], job_id: str, priority: str = "normal"
+) -> None:
+    """Queue the messages of a bulk job, all in one step."""
+    with door(organization_id=organization_id):
+        await resources.current().queue.process(
+            organization_id, mailbox, message_ids, job_id=job_id, priority=priority
+        )
+
+
+@dramatiq.actor(**policy.SYNC.options())
+async def handle_lifecycle(
+    organization_id: str, mailbox: str, folder: str, subscription_id: str, event: str
+) -> None:
+    """Do what Graph's lifecycle event asks for."""
+    with door(organization_id=organization_id):
+        await subscribing.handle_lifecycle(
+            resources.current(), organization_id, mailbox, folder, subscription_id, event
+        )
+
+
+@dramatiq.actor(**policy.BOOKKEEPING.options())
+async def record_death(
+    organization_id: str, mailbox: str, message_id: str, reason: str = "", error: str = "", **_: Any
+) -> None:
+    """Note in the ledger that a message ended in the dead letters."""
+    with door(organization_id=organization_id, message_id=message_id):
+        await death.record_death(resources.current(), mailbox, message_id, reason=reason, error=error)

@@ -1,0 +1,76 @@
+"""The pipeline's queue: what it leaves for later becomes queue messages, named by actor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import actors
+from workers.broker import Producer
+from workers.store import PlannedStep, Record
+
+_ACTORS = {
+    "categorize": "categorize_email",
+    "respond": "respond_to_email",
+    "forward": "forward_email",
+    "archive": "archive_email",
+}
+
+
+class Outbox:
+    """Sends through a Producer: nothing is taken for queued before Redis confirmed it."""
+
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+
+    async def process(
+        self,
+        organization_id: str,
+        mailbox: str,
+        message_ids: Sequence[str],
+        *,
+        job_id: str | None = None,
+        priority: str = "normal",
+    ) -> None:
+        """Queue the processing of messages, all in one step."""
+        process_email = actors.broker.get_actor("process_email")
+        await self._producer.send(
+            *(
+                actors.message(
+                    process_email,
+                    organization_id=organization_id,
+                    priority=priority,
+                    job_id=job_id,
+                    on_dead=told_when_dead(organization_id, mailbox, message_id),
+                    mailbox=mailbox,
+                    message_id=message_id,
+                )
+                for message_id in message_ids
+            )
+        )
+
+    async def act(self, record: Record, step: PlannedStep) -> None:
+        """Queue one action of a plan. Begun work goes before new: a message is finished, then the next."""
+        await self._producer.send(
+            actors.message(
+                actors.broker.get_actor(_ACTORS[step.type]),
+                organization_id=record.organization_id,
+                priority="high",
+                on_dead=told_when_dead(record.organization_id, record.mailbox, record.message_id),
+                mailbox=record.mailbox,
+                message_id=record.message_id,
+                index=step.index,
+            )
+        )
+
+    async def sync(self, organization_id: str, mailbox: str) -> None:
+        """Queue a look at a mailbox."""
+        sync = actors.broker.get_actor("sync_mailbox")
+        await self._producer.send(actors.message(sync, organization_id=organization_id, mailbox=mailbox))
+
+
+def told_when_dead(organization_id: str, mailbox: str, message_id: str) -> dict[str, object]:
+    """Who is told, in the same step, when a message about an email becomes a dead letter: the ledger."""
+    return {
+        "actor": "record_death",
+        "kwargs": {"organization_id": organization_id, "mailbox": mailbox, "message_id": message_id},
+    }

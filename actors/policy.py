@@ -1,0 +1,31 @@
+"""How often and how patiently each actor is tried again: the one table of it.
+
+The wait before try n is base * 2^(n-1), up to the cap, with jitter. A throttled try (429, busy) counts for
+nothing. With these figures a message survives an outage of Graph of a good day.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Attempts in all, and the backoff between them in seconds."""
+
+    max_attempts: int
+    backoff_base_s: float
+    backoff_cap_s: float
+
+    def options(self) -> dict[str, Any]:
+        """As actor options that the broker's retry middleware reads."""
+        return asdict(self)
+
+
+PROCESS = RetryPolicy(max_attempts=40, backoff_base_s=1.0, backoff_cap_s=3600.0)
+ACTION = RetryPolicy(max_attempts=40, backoff_base_s=1.0, backoff_cap_s=3600.0)
+SYNC = RetryPolicy(max_attempts=12, backoff_base_s=1.0, backoff_cap_s=300.0)
+# The next fire of the schedule does the work again anyway.
+SCHEDULED = RetryPolicy(max_attempts=3, backoff_base_s=2.0, backoff_cap_s=30.0)
+BOOKKEEPING = RetryPolicy(max_attempts=100, backoff_base_s=0.5, backoff_cap_s=60.0)

@@ -1,0 +1,54 @@
+"""The open resources of a worker process, lent to its actors; opened inside the actors' event loop."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from actors.outbox import Outbox
+from workers.broker import Producer
+from workers.graph.client import GraphSession
+from workers.organizations import Organizations
+from workers.pipeline.context import Context
+from workers.redis_clients import connect
+from workers.settings import Settings
+from workers.store import Store
+
+
+class _Lent:
+    """Holds the one context of the process while it is open."""
+
+    context: Context | None = None
+    closing: AsyncExitStack | None = None
+
+
+def current() -> Context:
+    """The context of this worker process; only valid inside actors."""
+    if _Lent.context is None:
+        raise RuntimeError("actors run in a worker process only: no resources are open here")
+    return _Lent.context
+
+
+async def open_resources(settings: Settings, organizations: Organizations) -> None:
+    """Open Redis, Graph and the queue for the actors of this process."""
+    async with AsyncExitStack() as stack:
+        client = connect(settings, max_connections=128)
+        stack.push_async_callback(client.aclose)
+        graph = await stack.enter_async_context(GraphSession.open(settings, organizations, client))
+        producer = Producer(client, namespace=settings.namespace, partitions=settings.partitions)
+        store = Store.over(client, settings)
+        _Lent.context = Context(settings, organizations, store, graph, Outbox(producer))
+        _Lent.closing = stack.pop_all()
+
+
+async def reload(organizations: Organizations) -> None:
+    """Take over a changed organizations file; work in hand goes on with what it began with."""
+    context = current()
+    context.organizations = organizations
+    context.graph.reload(organizations)
+
+
+async def close_resources() -> None:
+    """Close what `open_resources` opened."""
+    closing, _Lent.context, _Lent.closing = _Lent.closing, None, None
+    if closing is not None:
+        await closing.aclose()

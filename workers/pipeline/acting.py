@@ -1,0 +1,108 @@
+"""One action of a plan: do it once, confirm it, record it, go on to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from workers import logs
+from workers.errors import NotFound
+from workers.graph import categories, messages, request_ids
+from workers.organizations import Organization
+from workers.pipeline import ending, replying
+from workers.pipeline.context import Context
+from workers.pipeline.processing import resume
+from workers.store import PlannedStep, Record
+
+_log = logs.get_logger("pipeline")
+# Outlook's preset colours for the categories we create (graph/contract.md, section 5); others are grey.
+_COLOURS = {
+    "urgent": "preset0", "finance": "preset4", "calendar": "preset7", "support": "preset1",
+    "sales": "preset5", "newsletter": "preset12", "personal": "preset8", "review": "preset3",
+}  # fmt: skip
+_OTHER_COLOUR = "preset10"
+
+Perform = Callable[[Context, Organization, Record, PlannedStep], Awaitable[PlannedStep]]
+
+
+async def act(
+    context: Context, organization_id: str, mailbox: str, message_id: str, index: int, *, owner: str
+) -> None:
+    """Carry out action `index` of a message's plan and queue the next, or end the message.
+
+    Safe to repeat at any point. Raises Busy, TemporaryError and PermanentError as the action's calls do.
+    """
+    organization = context.organization(organization_id)
+    try:
+        record = await context.store.ledger.claim(organization_id, mailbox, message_id, owner=owner)
+    except NotFound:
+        _log.warning("action_without_record", index=index)
+        return
+    if record.is_finished:
+        await ending.tell_jobs(context, record, record.jobs)
+        return
+    step = next((step for step in record.steps if step.index == index), None)
+    if step is not None and not step.is_over:
+        step = await _perform(context, organization, record, step)
+        record = record.with_step(step)
+    await resume(context, record)
+
+
+async def _perform(
+    context: Context, organization: Organization, record: Record, step: PlannedStep
+) -> PlannedStep:
+    if await _is_paused(context, organization, step):
+        done = replace(step, status="skipped", detail="paused")
+    else:
+        try:
+            with request_ids.collected() as collected:
+                done = await _PERFORMERS[step.type](context, organization, record, step)
+            done = replace(done, request_ids=(*step.request_ids, *collected)[-10:])
+        except NotFound:
+            # Moved or deleted by a person meanwhile: there is nothing left to act on.
+            done = replace(step, status="skipped", detail="message is gone")
+    return await save_step(context, record, replace(done, attempts=step.attempts + 1))
+
+
+async def save_step(context: Context, record: Record, step: PlannedStep) -> PlannedStep:
+    """Write how far an action came; raises LostClaim if another worker has the message by now."""
+    stamped = replace(step, changed_at=datetime.now(UTC).isoformat(timespec="milliseconds"))
+    await context.store.ledger.save(record, {f"step:{step.index}": stamped.to_json()})
+    return stamped
+
+
+async def _is_paused(context: Context, organization: Organization, step: PlannedStep) -> bool:
+    paused = await context.store.switches.paused()
+    return organization.paused or bool({organization.id, f"{organization.id}/{step.rule}"} & paused)
+
+
+async def _categorize(
+    context: Context, organization: Organization, record: Record, step: PlannedStep
+) -> PlannedStep:
+    graph = context.graph_of(organization.id)
+    known = await context.store.mailboxes.known_categories(record.mailbox)
+    for name in step.categories:
+        if name not in known:
+            await categories.ensure_category(
+                graph, record.mailbox, name, _COLOURS.get(name.lower(), _OTHER_COLOUR)
+            )
+            await context.store.mailboxes.add_categories(record.mailbox, name)
+    parked = await context.store.ledger.content(record.mailbox, record.message_id)
+    await messages.add_categories(graph, record.mailbox, record.message_id, step.categories, known=parked)
+    return replace(step, status="done", detail=", ".join(step.categories))
+
+
+async def _archive(
+    context: Context, organization: Organization, record: Record, step: PlannedStep
+) -> PlannedStep:
+    await messages.archive(context.graph_of(organization.id), record.mailbox, record.message_id)
+    return replace(step, status="done", detail="moved to archive")
+
+
+_PERFORMERS: dict[str, Perform] = {
+    "categorize": _categorize,
+    "archive": _archive,
+    "respond": replying.respond,
+    "forward": replying.forward,
+}

@@ -1,0 +1,18 @@
+"""Where the text of a message comes from: parked by the synchronisation, else fetched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workers.graph import messages
+from workers.pipeline.context import Context
+from workers.store import Record
+
+
+async def content_of(context: Context, record: Record) -> dict[str, Any]:
+    """The message as Graph's JSON; raises NotFound where neither we nor Graph have it any more."""
+    parked = await context.store.ledger.content(record.mailbox, record.message_id)
+    if parked is not None:
+        return parked
+    graph = context.graph_of(record.organization_id)
+    return await messages.get_message(graph, record.mailbox, record.message_id)

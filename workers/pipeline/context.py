@@ -1,0 +1,57 @@
+"""What the pipeline works with: lent to it by the worker process, which opened it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from workers.errors import PermanentError
+from workers.graph.client import Graph, GraphSession
+from workers.organizations import Organization, Organizations
+from workers.settings import Settings
+from workers.store import PlannedStep, Record, Store
+
+
+class Queue(Protocol):
+    """Where the pipeline leaves work for later; the doors turn it into queue messages."""
+
+    async def process(
+        self,
+        organization_id: str,
+        mailbox: str,
+        message_ids: Sequence[str],
+        *,
+        job_id: str | None = None,
+        priority: str = "normal",
+    ) -> None:
+        """Queue the processing of messages, all in one step."""
+
+    async def act(self, record: Record, step: PlannedStep) -> None:
+        """Queue one action of a plan."""
+
+    async def sync(self, organization_id: str, mailbox: str) -> None:
+        """Queue a look at a mailbox."""
+
+
+@dataclass
+class Context:
+    """The open resources of a worker process. `organizations` is replaced on a reload."""
+
+    settings: Settings
+    organizations: Organizations
+    store: Store
+    graph: GraphSession
+    queue: Queue
+
+    def organization(self, organization_id: str) -> Organization:
+        """The organization as configured now; raises PermanentError where it is gone."""
+        organization = self.organizations.get(organization_id)
+        if organization is None:
+            raise PermanentError(
+                f"organization {organization_id} is not configured", code="unknown_organization"
+            )
+        return organization
+
+    def graph_of(self, organization_id: str) -> Graph:
+        return self.graph.of(organization_id)

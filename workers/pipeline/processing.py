@@ -1,0 +1,178 @@
+"""The story of one message: claim, content, analyse, decide, plan. The actions follow, one by one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import orjson
+
+from workers.analysis import Analysis, analyse
+from workers.analysis.mail import Mail, mail_from_graph
+from workers.decisions import Decision, Facts, decide
+from workers.errors import NotFound
+from workers.organizations import Organization
+from workers.pipeline import ending
+from workers.pipeline.content import content_of
+from workers.pipeline.context import Context
+from workers.pipeline.outcome import result_of
+from workers.store import NewMessage, PlannedStep, Record
+from workers.store.ledger import Reopen
+
+# Below this the analysis takes about a millisecond; a larger text must not hold up the event loop.
+_LARGE_BODY = 50_000
+
+
+async def process(
+    context: Context,
+    organization_id: str,
+    mailbox: str,
+    message_id: str,
+    *,
+    owner: str,
+    job_id: str | None = None,
+    force: bool = False,
+) -> None:
+    """Take a message from claim to plan and queue its first action, or end it where there is none.
+
+    Safe to repeat at any point: what was reached is in the ledger. Raises Busy, TemporaryError (Graph or
+    Redis away) and PermanentError (no such organization, no access).
+    """
+    organization = context.organization(organization_id)
+    record = await _claim(
+        context, organization_id, mailbox, message_id, owner=owner, job_id=job_id, force=force
+    )
+    if job_id is not None and record.is_finished and not force:
+        await ending.tell_jobs(context, record, (job_id,))
+        return
+    if record.steps and record.state == "acting":
+        await resume(context, record)
+        return
+    if record.is_finished and not force:
+        return
+    try:
+        content = await content_of(context, record)
+    except NotFound:
+        await ending.finish(context, record, "skipped", "not_found")
+        return
+    mail = mail_from_graph(content)
+    analysis = await _analyse(mail, organization)
+    if record.is_finished:
+        await _reconsider(context, record, analysis, job_id)
+        return
+    facts = Facts(mail.sender.address, mail.subject, context.organizations.is_ours(mail.sender.address))
+    decision = decide(analysis, facts, organization, await context.store.switches.paused())
+    await _carry_out(context, organization, record, mail, analysis, decision)
+
+
+async def resume(context: Context, record: Record) -> None:
+    """Queue the next open action of a plan, or end the message where all is done."""
+    following = next((step for step in record.steps if not step.is_over), None)
+    if following is None:
+        await ending.finish(context, record, "done", "")
+        return
+    await context.store.ledger.save(record, {}, release=True)
+    await context.queue.act(record, following)
+
+
+async def _claim(
+    context: Context,
+    organization_id: str,
+    mailbox: str,
+    message_id: str,
+    *,
+    owner: str,
+    job_id: str | None,
+    force: bool,
+) -> Record:
+    ledger = context.store.ledger
+    # Asked for by name: what was skipped gets another chance.
+    reopen: Reopen = "all" if force else "skipped" if job_id is not None else "none"
+    try:
+        record = await ledger.claim(organization_id, mailbox, message_id, owner=owner, reopen=reopen)
+    except NotFound:
+        # Named through the API before delta showed it.
+        await ledger.record(organization_id, mailbox, [NewMessage(message_id, {"source": "api"})])
+        record = await ledger.claim(organization_id, mailbox, message_id, owner=owner, reopen=reopen)
+    if job_id is not None:
+        await ledger.join(mailbox, message_id, job_id)
+    return record
+
+
+async def _analyse(mail: Mail, organization: Organization) -> Analysis:
+    floor = organization.confidence_floor
+    if len(mail.body) > _LARGE_BODY:
+        return await asyncio.to_thread(analyse, mail, floor=floor)
+    return analyse(mail, floor=floor)
+
+
+async def _carry_out(
+    context: Context,
+    organization: Organization,
+    record: Record,
+    mail: Mail,
+    analysis: Analysis,
+    decision: Decision,
+) -> None:
+    steps = _steps(decision, organization)
+    written: dict[str, str | bytes] = {
+        "subject": mail.subject[:500],
+        "from_domain": mail.sender.address.rpartition("@")[2].lower(),
+        "analysis": orjson.dumps(analysis.to_dict()),
+        "decision": orjson.dumps(
+            {"rule": decision.rule, "version": decision.version, "paused": decision.paused}
+        ),
+        **{f"step:{step.index}": step.to_json() for step in steps},
+    }
+    planned = await _plan(context, record, written)
+    if decision.paused:
+        await ending.finish(context, planned, "skipped", "paused")
+    elif not steps:
+        await ending.finish(context, planned, "done", "")
+    else:
+        await resume(context, planned)
+
+
+async def _plan(context: Context, record: Record, written: Mapping[str, str | bytes]) -> Record:
+    await context.store.ledger.save(record, written, state="acting")
+    planned = await context.store.ledger.read(record.mailbox, record.message_id)
+    if planned is None:
+        raise NotFound("the record expired while it was worked on")
+    return planned
+
+
+def _steps(decision: Decision, organization: Organization) -> tuple[PlannedStep, ...]:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    steps = []
+    for index, action in enumerate(decision.actions):
+        status, detail = "planned", ""
+        if action.held_back:
+            status, detail = "skipped", action.held_back
+        elif organization.mode == "observe":
+            status, detail = "observed", "mode is observe: not done"
+        steps.append(
+            PlannedStep(
+                index=index,
+                type=action.type,
+                rule=decision.rule,
+                status=status,  # type: ignore[arg-type]
+                categories=action.categories,
+                template=action.template,
+                detail=detail,
+                changed_at=now,
+            )
+        )
+    return tuple(steps)
+
+
+async def _reconsider(context: Context, record: Record, analysis: Analysis, job_id: str | None) -> None:
+    """A forced look at a finished message: a new analysis, no effect repeated."""
+    await context.store.ledger.save(record, {"analysis": orjson.dumps(analysis.to_dict())}, release=True)
+    looked_at = await context.store.ledger.read(record.mailbox, record.message_id)
+    if looked_at is None:
+        raise NotFound("the record expired while it was worked on")
+    result = result_of(looked_at, looked_at.finished_at - looked_at.claimed_at)
+    await context.store.ledger.save(record, {"result": orjson.dumps(result)}, release=True)
+    if job_id is not None:
+        await ending.tell_jobs(context, looked_at, (job_id,), result=result)
