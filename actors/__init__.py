@@ -20,12 +20,12 @@ def message(
     organization_id: str = "",
     priority: str = "normal",
     job_id: str | None = None,
-    on_dead: dict[str, Any] | None = None,
     **arguments: Any,
 ) -> dramatiq.Message[Any]:
     """A queue message for an actor, with what the broker and the logs need to know beside its arguments.
 
-    `on_dead` names the actor that is told, in the same atomic step, if the message ends as a dead letter.
+    A message about emails also says who is told, in the same atomic step, should it become a dead letter:
+    the ledger, through `record_death`.
     """
     options: dict[str, Any] = {"priority": priority, "correlation_id": logs.correlation_id()}
     if organization_id:
@@ -36,6 +36,8 @@ def message(
     if job_id is not None:
         options["job_id"] = job_id
         arguments["job_id"] = job_id
-    if on_dead is not None:
-        options["on_dead"] = on_dead
+    ids = arguments.get("message_ids") or [arguments[name] for name in ("message_id",) if name in arguments]
+    if ids and actor.actor_name != "record_death":
+        told = {"mailbox": arguments["mailbox"], "message_ids": ids, "job_id": job_id}
+        options["on_dead"] = {"actor": "record_death", "kwargs": {"organization_id": organization_id, **told}}
     return actor.message_with_options(kwargs=arguments, **options)

@@ -34,7 +34,7 @@ async def archive_email(organization_id: str, mailbox: str, message_id: str, ind
 
 
 async def _act(organization_id: str, mailbox: str, message_id: str, index: int) -> None:
-    with door(organization_id=organization_id, message_id=message_id) as queue_message:
+    async with door(organization_id=organization_id, message_id=message_id) as queue_message:
         await acting.act(
             resources.current(), organization_id, mailbox, message_id, index, owner=queue_message.message_id
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import dramatiq
 
 from actors import policy, resources
@@ -14,7 +12,7 @@ from workers.pipeline import death, processing, subscribing, syncing
 @dramatiq.actor(**policy.SYNC.options())
 async def sync_mailbox(organization_id: str, mailbox: str, notified_at_ms: int = 0) -> None:
     """Bring in what is new in a mailbox."""
-    with door(organization_id=organization_id) as queue_message:
+    async with door(organization_id=organization_id) as queue_message:
         await syncing.sync_mailbox(
             resources.current(),
             organization_id,
@@ -29,7 +27,7 @@ async def process_email(
     organization_id: str, mailbox: str, message_id: str, job_id: str | None = None, force: bool = False
 ) -> None:
     """Understand one message and plan what to do with it."""
-    with door(organization_id=organization_id, message_id=message_id) as queue_message:
+    async with door(organization_id=organization_id, message_id=message_id, job_id=job_id) as queue_message:
         await processing.process(
             resources.current(),
             organization_id,
@@ -46,7 +44,7 @@ async def process_bulk(
     organization_id: str, mailbox: str, message_ids: list[str], job_id: str, priority: str = "normal"
 ) -> None:
     """Queue the messages of a bulk job, all in one step."""
-    with door(organization_id=organization_id):
+    async with door(organization_id=organization_id):
         await resources.current().queue.process(
             organization_id, mailbox, message_ids, job_id=job_id, priority=priority
         )
@@ -57,7 +55,7 @@ async def handle_lifecycle(
     organization_id: str, mailbox: str, folder: str, subscription_id: str, event: str
 ) -> None:
     """Do what Graph's lifecycle event asks for."""
-    with door(organization_id=organization_id):
+    async with door(organization_id=organization_id):
         await subscribing.handle_lifecycle(
             resources.current(), organization_id, mailbox, folder, subscription_id, event
         )
@@ -65,8 +63,16 @@ async def handle_lifecycle(
 
 @dramatiq.actor(**policy.BOOKKEEPING.options())
 async def record_death(
-    organization_id: str, mailbox: str, message_id: str, reason: str = "", error: str = "", **_: Any
+    organization_id: str,
+    mailbox: str,
+    message_ids: list[str],
+    job_id: str | None = None,
+    reason: str = "",
+    error: str = "",
 ) -> None:
-    """Note in the ledger that a message ended in the dead letters."""
-    with door(organization_id=organization_id, message_id=message_id):
-        await death.record_death(resources.current(), mailbox, message_id, reason=reason, error=error)
+    """Note in the ledger that messages ended in the dead letters, and tell the job that waits for them."""
+    async with door(organization_id=organization_id):
+        for message_id in message_ids:
+            await death.record_death(
+                resources.current(), mailbox, message_id, job_id=job_id, reason=reason, error=error
+            )

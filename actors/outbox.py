@@ -40,7 +40,6 @@ class Outbox:
                     organization_id=organization_id,
                     priority=priority,
                     job_id=job_id,
-                    on_dead=told_when_dead(organization_id, mailbox, message_id),
                     mailbox=mailbox,
                     message_id=message_id,
                 )
@@ -55,7 +54,6 @@ class Outbox:
                 actors.broker.get_actor(_ACTORS[step.type]),
                 organization_id=record.organization_id,
                 priority="high",
-                on_dead=told_when_dead(record.organization_id, record.mailbox, record.message_id),
                 mailbox=record.mailbox,
                 message_id=record.message_id,
                 index=step.index,
@@ -66,11 +64,3 @@ class Outbox:
         """Queue a look at a mailbox."""
         sync = actors.broker.get_actor("sync_mailbox")
         await self._producer.send(actors.message(sync, organization_id=organization_id, mailbox=mailbox))
-
-
-def told_when_dead(organization_id: str, mailbox: str, message_id: str) -> dict[str, object]:
-    """Who is told, in the same step, when a message about an email becomes a dead letter: the ledger."""
-    return {
-        "actor": "record_death",
-        "kwargs": {"organization_id": organization_id, "mailbox": mailbox, "message_id": message_id},
-    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from workers import logs, metrics
 from workers.pipeline import ending
 from workers.pipeline.context import Context
@@ -9,9 +11,14 @@ from workers.pipeline.context import Context
 _log = logs.get_logger("pipeline")
 
 
-async def record_death(context: Context, mailbox: str, message_id: str, *, reason: str, error: str) -> None:
+async def record_death(
+    context: Context, mailbox: str, message_id: str, *, job_id: str | None, reason: str, error: str
+) -> None:
     """End a message as dead (replayable from the dead letters); one that ended otherwise stays as it is."""
     record = await context.store.ledger.read(mailbox, message_id)
+    if job_id is not None and (record is None or not record.is_finished):
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        await context.store.jobs.fail((job_id,), reason or "failed", error, message_id=message_id, at=at)
     if record is None:
         _log.warning("death_without_record", reason=reason)
         return

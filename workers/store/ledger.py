@@ -188,9 +188,10 @@ class Ledger:
         self, organization_id: str, *, idle_for_s: float, limit: int
     ) -> list[tuple[str, str]]:
         """(mailbox, message id) of messages that have not moved for so long, the oldest first."""
-        seconds, _ = await self._redis.time()
+        seconds, microseconds = await self._redis.time()
+        latest_ms = (seconds - idle_for_s) * 1000 + microseconds // 1000
         members = await self._redis.zrangebyscore(
-            self._keys.unfinished(organization_id), "-inf", (seconds - idle_for_s) * 1000, start=0, num=limit
+            self._keys.unfinished(organization_id), "-inf", latest_ms, start=0, num=limit
         )
         return [_split(member) for member in members]
 
