@@ -1,14 +1,10 @@
 """Every metric of the service, by the names and labels that dashboards and alerts rely on.
 
-`prepare` must run before anything imports prometheus_client: the library chooses between memory and shared
-files when it is imported.
+A process claims its metrics directory (`workers.metrics_directory`) before it imports this module: the
+library chooses between memory and shared files when it is imported.
 """
 
 from __future__ import annotations
-
-import fcntl
-from pathlib import Path
-from typing import IO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.core import Metric
@@ -103,24 +99,6 @@ NOTIFICATION_TO_DONE = _histogram(
     "Time from notification to the end of a message.",
     buckets=_LONG_SECONDS,
 )
-
-
-def claim_directory(directory: Path) -> IO[bytes]:
-    """Join the processes that share this metrics directory; the first one wipes what an earlier run left.
-
-    Returns the open lock file, to be kept for the life of the process: a wipe waits until nobody holds it.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    lock = (directory / ".lock").open("ab")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        return lock
-    for stale in directory.glob("*.db"):
-        stale.unlink(missing_ok=True)
-    fcntl.flock(lock, fcntl.LOCK_SH)
-    return lock
 
 
 def forget_process(pid: int) -> None:
