@@ -1,0 +1,105 @@
+"""The organizations file: what it accepts, and how it says what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workers.errors import SettingsError
+from workers.organizations import load_organizations
+
+BASE = """
+[organizations.acme]
+tenant_id = "t"
+client_id = "c"
+client_secret = "file:secret.txt"
+mailboxes = ["Soporte@acme.example"]
+"""
+
+
+def load(tmp_path: Path, text: str = BASE) -> object:
+    path = tmp_path / "organizations.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_organizations(path)
+
+
+def test_the_forms_of_the_design_page_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "organizations.toml"
+    path.write_text(
+        BASE
+        + """
+timezone = "Europe/Madrid"
+process_since = 2026-11-01T00:00:00Z
+forward = { support = ["helpdesk@acme.example"] }
+[[organizations.acme.rules]]
+name = "facturas"
+when = { category = ["finance"], min_confidence = 0.75, from_domain = "banco.example" }
+then = [ { categorize = "Finanzas" }, { forward = ["conta@acme.example"] }, { respond = "acuse" }, "archive" ]
+[organizations.acme.templates.acuse]
+subject = "Recibido"
+body = "Hola {{ sender_name }}"
+""",
+        encoding="utf-8",
+    )
+    organizations = load_organizations(path)
+    acme = organizations.of_mailbox("SOPORTE@acme.example")
+    assert acme is not None and acme.mailboxes == ("soporte@acme.example",)
+    assert [step.type for step in acme.rules[0].then] == ["categorize", "forward", "respond", "archive"]
+    assert acme.rules[0].when.from_domain == ("banco.example",)
+    assert organizations.is_ours("soporte@ACME.example")
+
+
+@pytest.mark.parametrize(
+    ("extra", "named"),
+    [
+        ("mod = 'act'", "organizations.acme.mod: unknown setting"),
+        ("mode = 'acting'", "organizations.acme.mode"),
+        ("timezone = 'Europe/Atlantis'", "unknown timezone 'Europe/Atlantis'"),
+        ("folders = []", "organizations.acme.folders"),
+        ("certificate = 'file:x.pem'", "either client_secret or certificate"),
+        ("process_since = 2026-11-01T00:00:00", "organizations.acme.process_since"),
+        ("[[organizations.acme.rules]]\nname='r'\nthen=['delete']", 'an action is "archive"'),
+        ("[[organizations.acme.rules]]\nname='r'\nthen=[{respond='x'}]", "no template named 'x'"),
+        ("[[organizations.acme.rules]]\nname='r'\nthen=[]", "organizations.acme.rules.0.then"),
+        ("[[organizations.acme.rules]]\nname='r'\nwhen={categry='x'}\nthen=['archive']", "when.categry"),
+        ("[[organizations.acme.rules]]\nname='r'\nthen=[{forward=['nobody']}]", "rules.0.then.0"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(tmp_path: Path, extra: str, named: str) -> None:
+    with pytest.raises(SettingsError, match=r"organizations\.toml") as refused:
+        load(tmp_path, f"{BASE}{extra}\n")
+    assert named in str(refused.value)
+
+
+def test_a_mailbox_belongs_to_one_organization(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="already belongs to acme"):
+        load(tmp_path, BASE + BASE.replace("organizations.acme", "organizations.other"))
+
+
+def test_secrets_come_from_files_or_the_environment_and_are_missed_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "organizations.toml"
+    path.write_text(BASE, encoding="utf-8")
+    organizations = load_organizations(path)
+    acme = organizations.get("acme")
+    assert acme is not None
+    with pytest.raises(SettingsError, match=r"organizations\.acme\.client_secret.*secret\.txt"):
+        organizations.credential(acme)
+    (tmp_path / "secret.txt").write_text("s3cret\n")
+    assert organizations.credential(acme).client_secret == "s3cret"
+
+
+def test_a_secret_in_the_file_itself_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "organizations.toml"
+    path.write_text(BASE.replace("file:secret.txt", "plain"), encoding="utf-8")
+    organizations = load_organizations(path)
+    acme = organizations.get("acme")
+    assert acme is not None
+    with pytest.raises(SettingsError, match="never in the file itself"):
+        organizations.credential(acme)
+
+
+@pytest.mark.parametrize("text", ["[organizations", "[organization.acme]\n", "organizations = 3\n"])
+def test_a_broken_file_says_so(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError, match=r"organizations\.toml"):
+        load(tmp_path, text)
