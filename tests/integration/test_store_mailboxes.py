@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from workers.settings import load_settings
-from workers.store import Store
+from workers.store import NewJob, Store
 
 BOX, FOLDER = "soporte@acme.example", "inbox"
 AT = "2026-11-22T10:00:00.000Z"
@@ -23,6 +23,12 @@ async def test_one_sync_is_queued_however_many_ask(store: Store) -> None:
     assert not await store.mailboxes.want_sync(BOX)
     await store.mailboxes.sync_started(BOX)
     assert await store.mailboxes.want_sync(BOX)
+
+
+async def test_syncs_of_several_mailboxes_are_asked_for_in_one_step(store: Store) -> None:
+    assert await store.mailboxes.want_sync(BOX)
+    assert await store.mailboxes.want_syncs(["a@acme.example", BOX, "b@acme.example"]) == [True, False, True]
+    assert not await store.mailboxes.want_sync("a@acme.example")
 
 
 async def test_a_folder_has_one_holder_who_looks_again_if_asked(store: Store) -> None:
@@ -46,7 +52,7 @@ async def test_a_failed_round_frees_the_folder_and_keeps_the_reason(store: Store
 
 
 async def test_waiting_for_a_job_ends_with_the_job(store: Store) -> None:
-    await store.jobs.create("j1", type_="process_email", organization_id="acme", at=AT)
+    await store.jobs.create(NewJob("j1", "process_email", "acme", AT))
     waiting = asyncio.create_task(store.jobs.wait("j1", timeout_s=10))
     await store.jobs.progress("j1", "running", attempts=1, at=AT)
     await store.jobs.complete(["j1"], {"action": "archive"}, message_id="m1", at=AT)
@@ -56,14 +62,14 @@ async def test_waiting_for_a_job_ends_with_the_job(store: Store) -> None:
 
 
 async def test_a_wait_gives_up_in_time_with_the_job_as_it_stands(store: Store) -> None:
-    await store.jobs.create("j1", type_="process_email", organization_id="acme", at=AT)
+    await store.jobs.create(NewJob("j1", "process_email", "acme", AT))
     job = await asyncio.wait_for(store.jobs.wait("j1", timeout_s=0.05), 5)
     assert job is not None and job.status == "queued"
     assert await store.jobs.wait("nobody", timeout_s=0.05) is None
 
 
 async def test_a_bulk_job_ends_with_its_last_item_and_counts_each_once(store: Store) -> None:
-    await store.jobs.create("bulk", type_="process_bulk", organization_id="acme", at=AT, total=2)
+    await store.jobs.create(NewJob("bulk", "process_bulk", "acme", AT, total=2))
     for _ in range(2):
         await store.jobs.complete(["bulk"], {}, message_id="m1", at=AT)
     halfway = await store.jobs.get("bulk")
@@ -74,7 +80,7 @@ async def test_a_bulk_job_ends_with_its_last_item_and_counts_each_once(store: St
 
 
 async def test_an_ended_job_stays_ended(store: Store) -> None:
-    await store.jobs.create("j1", type_="process_email", organization_id="acme", at=AT)
+    await store.jobs.create(NewJob("j1", "process_email", "acme", AT))
     await store.jobs.fail(["j1"], "not_found", "no such message", message_id="m1", at=AT)
     await store.jobs.progress("j1", "running", attempts=2, at=AT)
     job = await store.jobs.get("j1")

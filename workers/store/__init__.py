@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from workers.redis_clients import AsyncRedis, connect
 from workers.settings import Settings
-from workers.store.jobs import Job, Jobs
+from workers.store.jobs import Job, Jobs, NewJob
 from workers.store.keys import Keys
 from workers.store.ledger import Ended, Ledger, NewMessage
 from workers.store.mailboxes import FolderState, Mailboxes
@@ -24,6 +24,7 @@ __all__ = [
     "Keys",
     "Ledger",
     "Mailboxes",
+    "NewJob",
     "NewMessage",
     "PlannedStep",
     "Record",

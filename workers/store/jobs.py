@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import orjson
@@ -12,6 +13,7 @@ import orjson
 from workers.redis_clients import AsyncRedis
 from workers.store.keys import Keys
 
+_HERE = Path(__file__).parent
 Status = Literal["queued", "running", "retrying", "completed", "failed"]
 _RETENTION_S = 7 * 86400
 # A waiter that missed the announcement (a cut connection) still finds out this soon.
@@ -40,30 +42,35 @@ class Job:
         return self.status in ("completed", "failed")
 
 
+@dataclass(frozen=True)
+class NewJob:
+    """A job to create. `at` is ISO 8601 UTC; `total` counts the messages of a bulk job."""
+
+    id: str
+    type: str
+    organization_id: str
+    at: str
+    total: int = 0
+
+
 class Jobs:
     """Submitted jobs by id, kept for seven days."""
 
     def __init__(self, client: AsyncRedis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
+        self._create = client.register_script((_HERE / "create_jobs.lua").read_text(encoding="utf-8"))
 
-    async def create(self, job_id: str, *, type_: str, organization_id: str, at: str, total: int = 0) -> None:
-        """Write a queued job; call before its message is queued."""
-        key = self._keys.job(job_id)
-        async with self._redis.pipeline(transaction=True) as step:
-            step.hset(
-                key,
-                mapping={
-                    "type": type_, "organization": organization_id, "status": "queued", "attempts": 0,
-                    "created_at": at, "updated_at": at, "total": total,
-                },
-            )  # fmt: skip
-            step.expire(key, _RETENTION_S)
-            await step.execute()
+    async def create(self, *jobs: NewJob) -> None:
+        """Write queued jobs, in one step; call before their messages are queued."""
+        arguments: list[str | int] = [_RETENTION_S]
+        for job in jobs:
+            arguments += [job.type, job.organization_id, job.at, job.total]
+        await self._create(keys=[self._keys.job(job.id) for job in jobs], args=arguments)
 
-    async def discard(self, job_id: str) -> None:
-        """Undo `create` where the queue did not take the message."""
-        await self._redis.delete(self._keys.job(job_id))
+    async def discard(self, *job_ids: str) -> None:
+        """Undo `create` where the queue did not take the messages."""
+        await self._redis.delete(*(self._keys.job(job_id) for job_id in job_ids))
 
     async def get(self, job_id: str) -> Job | None:
         """The job, or None where no such job is known."""

@@ -176,6 +176,11 @@ class Ledger:
         mailbox = await self._redis.get(self._keys.located(organization_id, message_id))
         return mailbox.decode() if mailbox else None
 
+    async def mailboxes_of(self, organization_id: str, message_ids: Sequence[str]) -> list[str | None]:
+        """`mailbox_of` for each of several ids, in one step."""
+        found = await self._redis.mget([self._keys.located(organization_id, name) for name in message_ids])
+        return [mailbox.decode() if mailbox else None for mailbox in found]
+
     async def content(self, mailbox: str, message_id: str) -> dict[str, Any] | None:
         """The parked message as Graph gave it, or None once its time is up."""
         raw = await self._redis.get(self._keys.content(mailbox, message_id))

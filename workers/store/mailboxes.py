@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,10 +34,16 @@ class Mailboxes:
         self._keys = keys
         self._lease = client.register_script((_HERE / "folder_lease.lua").read_text(encoding="utf-8"))
         self._release = client.register_script((_HERE / "folder_release.lua").read_text(encoding="utf-8"))
+        self._want_syncs = client.register_script((_HERE / "want_syncs.lua").read_text(encoding="utf-8"))
 
     async def want_sync(self, mailbox: str) -> bool:
         """Whether the caller must queue a sync: False while one is queued that has not started."""
         return bool(await self._redis.set(self._keys.sync_queued(mailbox), b"1", nx=True, ex=_QUEUED_TTL_S))
+
+    async def want_syncs(self, mailboxes: Sequence[str]) -> list[bool]:
+        """`want_sync` for each of several mailboxes, in one step."""
+        keys = [self._keys.sync_queued(mailbox) for mailbox in mailboxes]
+        return [bool(due) for due in await self._want_syncs(keys=keys, args=[_QUEUED_TTL_S])]
 
     async def sync_started(self, mailbox: str) -> None:
         """What is asked for from now on needs a sync of its own. Also undoes a `want_sync` not kept."""

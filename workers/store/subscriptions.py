@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import orjson
@@ -37,6 +38,15 @@ class Subscriptions:
     async def get(self, subscription_id: str) -> Subscription | None:
         raw = await self._redis.hget(self._key, subscription_id)
         return Subscription(**orjson.loads(raw)) if raw else None
+
+    async def find(self, subscription_ids: Sequence[str]) -> dict[str, Subscription]:
+        """Those of the ids that are known, in one step."""
+        found = await self._redis.hmget(self._key, list(subscription_ids)) if subscription_ids else []
+        return {
+            subscription_id: Subscription(**orjson.loads(raw))
+            for subscription_id, raw in zip(subscription_ids, found, strict=True)
+            if raw
+        }
 
     async def all(self) -> list[Subscription]:
         return [Subscription(**orjson.loads(raw)) for raw in await self._redis.hvals(self._key)]
