@@ -5,7 +5,7 @@ from __future__ import annotations
 import dramatiq
 
 from actors import policy, resources
-from actors.door import door
+from actors.door import attempt_of, door
 from workers.pipeline import acting
 
 
@@ -36,5 +36,11 @@ async def archive_email(organization_id: str, mailbox: str, message_id: str, ind
 async def _act(organization_id: str, mailbox: str, message_id: str, index: int) -> None:
     async with door(organization_id=organization_id, message_id=message_id) as queue_message:
         await acting.act(
-            resources.current(), organization_id, mailbox, message_id, index, owner=queue_message.message_id
+            resources.current(),
+            organization_id,
+            mailbox,
+            message_id,
+            index,
+            owner=queue_message.message_id,
+            attempt=attempt_of(queue_message),
         )

@@ -39,11 +39,16 @@ async def door(
             raise
 
 
+def attempt_of(queue_message: dramatiq.Message[Any]) -> int:
+    """Which try of a queue message this is; throttled ones do not count."""
+    return int(queue_message.options.get("attempts", 0)) + 1
+
+
 async def _progress(
     job_id: str | None, status: Literal["running", "retrying"], queue_message: dramatiq.Message[Any]
 ) -> None:
     if job_id is None:
         return
-    attempts = int(queue_message.options.get("attempts", 0)) + 1
+    attempts = attempt_of(queue_message)
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     await resources.current().store.jobs.progress(job_id, status, attempts=attempts, at=at)

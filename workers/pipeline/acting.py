@@ -12,7 +12,7 @@ from workers.graph import categories, messages, request_ids
 from workers.organizations import Organization
 from workers.pipeline import ending, replying
 from workers.pipeline.context import Context
-from workers.pipeline.processing import resume
+from workers.pipeline.processing import go_on, resume
 from workers.store import PlannedStep, Record
 
 _log = logs.get_logger("pipeline")
@@ -27,11 +27,19 @@ Perform = Callable[[Context, Organization, Record, PlannedStep], Awaitable[Plann
 
 
 async def act(
-    context: Context, organization_id: str, mailbox: str, message_id: str, index: int, *, owner: str
+    context: Context,
+    organization_id: str,
+    mailbox: str,
+    message_id: str,
+    index: int,
+    *,
+    owner: str,
+    attempt: int = 1,
 ) -> None:
     """Carry out action `index` of a message's plan and queue the next, or end the message.
 
-    Safe to repeat at any point. Raises Busy, TemporaryError and PermanentError as the action's calls do.
+    Safe to repeat at any point; `attempt` counts the tries of this queue message. Raises Busy,
+    TemporaryError and PermanentError as the action's calls do.
     """
     organization = context.organization(organization_id)
     try:
@@ -44,13 +52,14 @@ async def act(
         return
     step = next((step for step in record.steps if step.index == index), None)
     if step is not None and not step.is_over:
-        step = await _perform(context, organization, record, step)
-        record = record.with_step(step)
+        step = await _perform(context, organization, record, step, attempt)
+        await go_on(context, record.with_step(step))
+        return
     await resume(context, record)
 
 
 async def _perform(
-    context: Context, organization: Organization, record: Record, step: PlannedStep
+    context: Context, organization: Organization, record: Record, step: PlannedStep, attempt: int
 ) -> PlannedStep:
     if await _is_paused(context, organization, step):
         done = replace(step, status="skipped", detail="paused")
@@ -62,14 +71,10 @@ async def _perform(
         except NotFound:
             # Moved or deleted by a person meanwhile: there is nothing left to act on.
             done = replace(step, status="skipped", detail="message is gone")
-    return await save_step(context, record, replace(done, attempts=step.attempts + 1))
-
-
-async def save_step(context: Context, record: Record, step: PlannedStep) -> PlannedStep:
-    """Write how far an action came; raises LostClaim if another worker has the message by now."""
-    stamped = replace(step, changed_at=datetime.now(UTC).isoformat(timespec="milliseconds"))
-    await context.store.ledger.save(record, {f"step:{step.index}": stamped.to_json()})
-    return stamped
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    done = replace(done, attempts=step.attempts + attempt, changed_at=now)
+    await context.store.ledger.save(record, {f"step:{step.index}": done.to_json()}, release=True)
+    return done
 
 
 async def _is_paused(context: Context, organization: Organization, step: PlannedStep) -> bool:

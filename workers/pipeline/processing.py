@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import orjson
@@ -67,13 +67,24 @@ async def process(
 
 
 async def resume(context: Context, record: Record) -> None:
-    """Queue the next open action of a plan, or end the message where all is done."""
-    following = next((step for step in record.steps if not step.is_over), None)
+    """Give a claimed message back and go on with its plan."""
+    if next_step(record) is not None:
+        await context.store.ledger.save(record, {}, release=True)
+    await go_on(context, record)
+
+
+async def go_on(context: Context, record: Record) -> None:
+    """Queue the next open action of a plan whose claim was given back, or end the message."""
+    following = next_step(record)
     if following is None:
         await ending.finish(context, record, "done", "")
-        return
-    await context.store.ledger.save(record, {}, release=True)
-    await context.queue.act(record, following)
+    else:
+        await context.queue.act(record, following)
+
+
+def next_step(record: Record) -> PlannedStep | None:
+    """The first action of a plan that is not over, or None."""
+    return next((step for step in record.steps if not step.is_over), None)
 
 
 async def _claim(
@@ -116,30 +127,30 @@ async def _carry_out(
     decision: Decision,
 ) -> None:
     steps = _steps(decision, organization)
+    verdict = {"rule": decision.rule, "version": decision.version, "paused": decision.paused}
+    planned = replace(
+        record,
+        state="acting",
+        subject=mail.subject[:500],
+        from_domain=mail.sender.address.rpartition("@")[2].lower(),
+        analysis=analysis.to_dict(),
+        decision=verdict,
+        steps=steps,
+    )
     written: dict[str, str | bytes] = {
-        "subject": mail.subject[:500],
-        "from_domain": mail.sender.address.rpartition("@")[2].lower(),
-        "analysis": orjson.dumps(analysis.to_dict()),
-        "decision": orjson.dumps(
-            {"rule": decision.rule, "version": decision.version, "paused": decision.paused}
-        ),
+        "subject": planned.subject,
+        "from_domain": planned.from_domain,
+        "analysis": orjson.dumps(planned.analysis),
+        "decision": orjson.dumps(verdict),
         **{f"step:{step.index}": step.to_json() for step in steps},
     }
-    planned = await _plan(context, record, written)
+    following = None if decision.paused else next_step(planned)
+    # The plan and the end of our claim in one write: the action's worker can begin at once.
+    await context.store.ledger.save(record, written, state="acting", release=following is not None)
     if decision.paused:
         await ending.finish(context, planned, "skipped", "paused")
-    elif not steps:
-        await ending.finish(context, planned, "done", "")
     else:
-        await resume(context, planned)
-
-
-async def _plan(context: Context, record: Record, written: Mapping[str, str | bytes]) -> Record:
-    await context.store.ledger.save(record, written, state="acting")
-    planned = await context.store.ledger.read(record.mailbox, record.message_id)
-    if planned is None:
-        raise NotFound("the record expired while it was worked on")
-    return planned
+        await go_on(context, planned)
 
 
 def _steps(decision: Decision, organization: Organization) -> tuple[PlannedStep, ...]:
