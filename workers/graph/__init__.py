@@ -1,0 +1,1 @@
+"""Everything said to Microsoft Graph, and everything it says to us."""

@@ -1,0 +1,159 @@
+"""Replies and forwards: a tagged draft, its text, the sending, and finding it again.
+
+Graph has no idempotency for anything sent. So a draft carries a tag (an extended property, set in the call
+that creates it), and whoever is in doubt looks for the tag before doing anything again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from workers.errors import BadRequest
+from workers.graph import paths
+from workers.graph.client import Graph
+
+TAG_PROPERTY = "String {9f3c6c1e-5d0b-4c58-8a64-0b8f6f0c7a11} Name econeura"
+_BODY_START = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
+_FOUND = {"$select": "id,isDraft,parentFolderId,conversationId,changeKey,lastModifiedDateTime"}
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A message of ours found by its tag, wherever a person or a rule has moved it since."""
+
+    id: str
+    folder: Literal["drafts", "sentitems"]
+    is_draft: bool
+    change_key: str
+
+
+def tag_of(organization_id: str, message_id: str, action: str) -> str:
+    """The tag of one action on one message.
+
+    Graph compares property values without letter case, but ids differ by case: hence the digest.
+    """
+    digest = hashlib.sha256(message_id.encode()).hexdigest()[:40]
+    return f"{organization_id}:{action}:{digest}"
+
+
+async def create_reply(
+    graph: Graph, mailbox: str, message_id: str, *, tag: str, to: Sequence[str] = ()
+) -> dict[str, Any]:
+    """A draft reply with the quoted thread, to `to` or else to whom Graph picks (Reply-To before From)."""
+    return await _create(graph, mailbox, message_id, "createReply", {**_tagged(tag), **_recipients(to)})
+
+
+async def create_forward(
+    graph: Graph, mailbox: str, message_id: str, *, tag: str, to: Sequence[str]
+) -> dict[str, Any]:
+    """A draft that forwards the message with its attachments and quoted text to these addresses."""
+    # Recipients go in `message` or beside it: Graph refuses both at once.
+    return await _create(graph, mailbox, message_id, "createForward", {**_tagged(tag), **_recipients(to)})
+
+
+async def get_draft(graph: Graph, mailbox: str, draft_id: str) -> dict[str, Any]:
+    """A draft as it is now, with its body; raises NotFound once it is sent or deleted."""
+    params = {"$select": "id,subject,body,toRecipients,isDraft,conversationId,changeKey,lastModifiedDateTime"}
+    return await graph.get(paths.message(mailbox, draft_id), mailbox=mailbox, params=params, kind="action")
+
+
+async def update_draft_body(
+    graph: Graph,
+    mailbox: str,
+    draft: Mapping[str, Any],
+    text_html: str,
+    *,
+    tag: str,
+    subject: str | None = None,
+    to: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Put our text above the quoted thread of a draft (its `body` as Graph returned it); returns the draft.
+
+    Tied to the version given: raises Conflict if a person has edited it since.
+    """
+    changes: dict[str, Any] = {
+        "body": {"contentType": "html", "content": prepended(text_html, draft.get("body") or {}, tag=tag)},
+        **_recipients(to),
+    }
+    if subject is not None:
+        changes["subject"] = subject
+    path = paths.message(mailbox, str(draft["id"]))
+    return await graph.patch(path, mailbox=mailbox, json=changes, if_match=draft.get("@odata.etag"))
+
+
+def is_prepared(draft: Mapping[str, Any], tag: str) -> bool:
+    """Whether our text already stands in the draft: between creating and filling it a worker may die."""
+    return _mark(tag) in str((draft.get("body") or {}).get("content") or "")
+
+
+async def send_draft(graph: Graph, mailbox: str, draft_id: str) -> None:
+    """Send a draft; accepted is not yet sent, and the id may change: confirm by the tag."""
+    await graph.post(f"{paths.message(mailbox, draft_id)}/send", mailbox=mailbox, kind="send")
+
+
+async def find_tagged(graph: Graph, mailbox: str, tag: str) -> list[Tagged]:
+    """All messages of the mailbox with this tag, in one call.
+
+    Asks the whole mailbox, not Drafts and Sent Items: a copy moved or deleted since was sent all the same.
+    """
+    quoted = tag.replace("'", "''")
+    wanted = f"singleValueExtendedProperties/Any(ep: ep/id eq '{TAG_PROPERTY}' and ep/value eq '{quoted}')"
+    params = {"$filter": wanted, **_FOUND}
+    try:
+        found = await graph.get(
+            f"{paths.user(mailbox)}/messages", mailbox=mailbox, params=params, kind="action"
+        )
+        items = list(found.get("value", ()))
+    except BadRequest:
+        # Some mailboxes refuse the search over everything as inefficient.
+        items = []
+        for folder in ("drafts", "sentitems"):
+            path = f"{paths.folder(mailbox, folder)}/messages"
+            items += (await graph.get(path, mailbox=mailbox, params=params, kind="action")).get("value", ())
+    return [
+        Tagged(
+            id=str(item["id"]),
+            folder="drafts" if item.get("isDraft") else "sentitems",
+            is_draft=bool(item.get("isDraft")),
+            change_key=str(item.get("changeKey") or ""),
+        )
+        for item in items
+    ]
+
+
+def prepended(text_html: str, body: Mapping[str, Any], *, tag: str) -> str:
+    """HTML of our text followed by the body's own content; Graph would otherwise lose the quoted thread."""
+    ours = f'<div id="{_mark(tag)}">{text_html}</div><br>'
+    content = str(body.get("content") or "")
+    if str(body.get("contentType") or "").lower() == "text":
+        return f"<html><body>{ours}<pre>{html.escape(content)}</pre></body></html>"
+    start = _BODY_START.search(content)
+    at = start.end() if start else 0
+    return content[:at] + ours + content[at:]
+
+
+async def _create(
+    graph: Graph, mailbox: str, message_id: str, how: str, message: Mapping[str, Any]
+) -> dict[str, Any]:
+    path = f"{paths.message(mailbox, message_id)}/{how}"
+    draft = await graph.post(path, mailbox=mailbox, json={"message": message})
+    return draft or {}
+
+
+def _tagged(tag: str) -> dict[str, Any]:
+    return {"singleValueExtendedProperties": [{"id": TAG_PROPERTY, "value": tag}]}
+
+
+def _recipients(addresses: Sequence[str]) -> dict[str, Any]:
+    if not addresses:
+        return {}
+    return {"toRecipients": [{"emailAddress": {"address": address}} for address in addresses]}
+
+
+def _mark(tag: str) -> str:
+    return f"econeura-{hashlib.sha256(tag.encode()).hexdigest()[:16]}"
