@@ -54,7 +54,7 @@ class SandboxProcess:
     def admin(self, method: str, path: str, body: dict[str, Any] | None = None, **query: Any) -> Any:
         """Call an admin route below /sandbox; AssertionError with its text unless it answers 200."""
         address = f"{self.run['admin_url']}/{path}" + (f"?{urlencode(query)}" if query else "")
-        request = urllib.request.Request(  # noqa: S310 - our own https address
+        request = urllib.request.Request(
             address,
             data=None if body is None else json.dumps(body).encode(),
             method=method,
@@ -75,7 +75,7 @@ class SandboxProcess:
         return address
 
     def deliver(self, mailbox: str, **mail: Any) -> list[dict[str, Any]]:
-        """Deliver mail: `subject`, `body`, `from`, `headers`, `count`, `eml` … as POST /sandbox/deliver takes them."""
+        """Deliver mail by the fields of workers.sandbox.deliveries: `subject`, `from`, `count`, `eml` …"""
         return list(self.admin("POST", "deliver", {"mailbox": mailbox, **mail})["delivered"])
 
     def folder(self, mailbox: str, name: str, *, bodies: bool = False) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import setproctitle
 import uvloop
 
 from workers.sandbox.behaviour import Behaviour
+from workers.sandbox.chaos import bring_chaos
 from workers.sandbox.mail_files import SAMPLES, arriving_now, letters_in
 from workers.sandbox.server import Place, announce, serving
 from workers.sandbox.service import Sandbox
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="time each Graph call takes")
     parser.add_argument("--sends-per-minute", type=int, default=30, help="limit of each mailbox; 0: none")
+    parser.add_argument("--chaos", action="store_true", help="a mix of faults, as on Graph's worst day")
     parser.add_argument("--seed", type=int, default=0, help="the same seed makes the same ids and faults")
     return parser
 
@@ -56,6 +58,8 @@ async def _run(options: argparse.Namespace, parent: int) -> None:
         loop.add_signal_handler(signal_number, stop.set)
     behaviour = Behaviour(latency_ms=options.latency_ms, sends_per_min=options.sends_per_minute)
     sandbox = Sandbox(seed=options.seed, behaviour=behaviour)
+    if options.chaos:
+        bring_chaos(sandbox)
     place = Place(options.data_dir, options.port)
     addresses = options.mailbox or ["info@acme.example"]
     async with serving(sandbox, place, addresses, os.getpid()) as run:

@@ -27,6 +27,7 @@ class Behaviour:
     notification_delay_ms: float = 20.0
     notification_batch: int = 50
     notification_backoff_s: float = 1.0
+    notification_give_up_s: float = 4 * 3600.0
     notification_lost_share: float = 0.0
     notification_doubled_share: float = 0.0
     notification_late_share: float = 0.0

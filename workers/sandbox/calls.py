@@ -84,6 +84,11 @@ class Call:
                 self.preferences[name.lower()] = value
 
     @property
+    def target(self) -> str:
+        """Path and query as sent."""
+        return f"{self.path}?{self.query_string}" if self.query_string else self.path
+
+    @property
     def client_request_id(self) -> str:
         return self.headers.get("client-request-id", self.request_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ _FIELDS = {
 }  # fmt: skip
 
 
-def deliver(directory: Directory, order: dict[str, Any]) -> list[Message]:
+def deliver(directory: Directory, order: dict[str, Any]) -> Iterator[Message]:
     """Deliver `count` copies of one mail; `{n}` in subject, body and from becomes the copy's number.
 
     ValueError for an unknown field, KeyError for an unknown mailbox.
@@ -24,7 +25,6 @@ def deliver(directory: Directory, order: dict[str, Any]) -> list[Message]:
     if unknown := set(order) - _FIELDS:
         raise ValueError(f"unknown fields: {', '.join(sorted(unknown))}; known: {', '.join(sorted(_FIELDS))}")
     mailbox = directory.mailboxes[order["mailbox"].lower()]
-    delivered = []
     for number in range(1, int(order.get("count", 1)) + 1):
         letter = (
             read_letter(base64.b64decode(order["eml"]))
@@ -33,8 +33,7 @@ def deliver(directory: Directory, order: dict[str, Any]) -> list[Message]:
         )
         if "receivedDateTime" in order:
             letter.received_at = datetime.fromisoformat(order["receivedDateTime"].replace("Z", "+00:00"))
-        delivered.append(mailbox.receive(letter, order.get("folder", "inbox")))
-    return delivered
+        yield mailbox.receive(letter, order.get("folder", "inbox"))
 
 
 def _letter(order: dict[str, Any], number: int, mailbox: str) -> Letter:

@@ -36,8 +36,8 @@ _FIELDS = {
 class Fault:
     """A rule: which calls it hits and what it does to them.
 
-    It hits calls that match all of method, endpoint template, path (a regular expression on the raw path) and
-    mailbox, with probability `share`, after `skip` matches, `count` times (None: for ever).
+    It hits calls that match all of method, endpoint template, path (a regular expression on path and query as
+    sent) and mailbox, with probability `share`, after `skip` matches, `count` times (None: for ever).
     `after_effect` lets the call do its work before `status` is answered.
     """
 
@@ -60,13 +60,13 @@ class Fault:
     def name(self) -> str:
         return f"{self.kind}:{self.status}" if self.kind == "status" else self.kind
 
-    def matches(self, method: str, endpoint: str, path: str, mailbox: str | None) -> bool:
+    def matches(self, method: str, endpoint: str, target: str, mailbox: str | None) -> bool:
         return (
             self.count != 0
             and self.method in (None, method)
             and self.endpoint in (None, endpoint)
             and self.mailbox in (None, mailbox)
-            and (self.path is None or re.search(self.path, path) is not None)
+            and (self.path is None or re.search(self.path, target) is not None)
         )
 
     def problem(self, call: Call) -> GraphProblem:
@@ -107,10 +107,10 @@ class Faults:
         """Remove one rule, or all."""
         self.rules = [] if number is None else [rule for rule in self.rules if rule.number != number]
 
-    def pick(self, method: str, endpoint: str, path: str, mailbox: str | None) -> Fault | None:
+    def pick(self, method: str, endpoint: str, target: str, mailbox: str | None) -> Fault | None:
         """The rule that hits this call, if any."""
         for rule in self.rules:
-            if not rule.matches(method, endpoint, path, mailbox) or self._random.random() >= rule.share:
+            if not rule.matches(method, endpoint, target, mailbox) or self._random.random() >= rule.share:
                 continue
             if rule.skip > 0:
                 rule.skip -= 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from typing import Any
 
 import orjson
 from aiohttp import web
@@ -74,7 +73,7 @@ class Gateway:
                     403, "ErrorAccessDenied", "Access is denied. Check credentials and try again."
                 )
             mailbox = self._sandbox.mailbox_of(call).address if "user" in call.parts else None
-            fault = self._sandbox.faults.pick(call.method, route.template, call.path, mailbox)
+            fault = self._sandbox.faults.pick(call.method, route.template, call.target, mailbox)
             answer = await self._within_limits(route, call, fault, mailbox)
         except GraphProblem as problem:
             answer = problem_answer(problem, call.request_id, call.client_request_id)
@@ -139,7 +138,7 @@ class Gateway:
                 client_request_id=call.client_request_id,
                 prefer=call.headers.getall("Prefer", []),
                 content_type=call.headers.get("Content-Type"),
-                body=_readable(call.body),
+                body=call.body,
             )
         )
 
@@ -158,12 +157,3 @@ def _http_answer(answer: Answer, call: Call, *, truncate: bool) -> web.Response:
         body = body[: max(1, len(body) // 2)]
     headers["Content-Type"] = _JSON_TYPE
     return web.Response(status=answer.status, headers=headers, body=body)
-
-
-def _readable(body: bytes) -> Any:
-    if not body:
-        return None
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return "(not JSON)"

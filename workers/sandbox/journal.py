@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import orjson
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One Graph call; `path` and `query` as sent, `body` the JSON sent, `batched` for a part of a $batch."""
+    """One Graph call; `path` and `query` as sent, `body` as well, `batched` for a part of a $batch."""
 
     number: int
     at: float
@@ -27,7 +29,20 @@ class Entry:
     client_request_id: str
     prefer: list[str]
     content_type: str | None
-    body: Any
+    body: bytes
+
+    def as_json(self) -> dict[str, Any]:
+        """With the body as JSON where it is JSON."""
+        return {**asdict(self), "body": _readable(self.body)}
+
+
+def _readable(body: bytes) -> Any:
+    if not body:
+        return None
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return "(not JSON)"
 
 
 class Journal:
@@ -53,7 +68,7 @@ class Journal:
                 and mailbox in (None, entry.mailbox)
                 and endpoint in (None, entry.endpoint)
             ):
-                yield asdict(entry)
+                yield entry.as_json()
 
     def counts(self) -> list[dict[str, Any]]:
         return [

@@ -25,8 +25,7 @@ from workers.sandbox.tokens import Tokens
 HANDSHAKE_S = 10.0
 _FIRST_TRY_S = 3.0
 _RETRY_S = 10.0
-_GIVE_UP_S = 4 * 3600.0
-_LIFECYCLE_EVENTS = ("missed", "subscriptionRemoved", "reauthorizationRequired")
+_LIFECYCLE_EVENTS = ("missed", "subscriptionRemoved", "reauthorizationRequired", "expired")
 _PARALLEL = 32
 
 # An item and its subscription; the subscription is None for a forged one.
@@ -58,18 +57,19 @@ class Notifier:
 
     def on_change(self, mailbox: Mailbox, folder: Folder, change: Change) -> None:
         """Queue an item for every subscription that watches the folder."""
-        for subscription in self._subscriptions.all():
-            if subscription.watches(mailbox, folder, change) and not subscription.needs_reauthorization:
+        for subscription in self._subscriptions.of_mailbox(mailbox):
+            if subscription.watches(folder, change) and not subscription.needs_reauthorization:
                 self._queue_with_faults(_item(subscription, change), subscription)
 
     def lifecycle(self, subscription: Subscription, event: str) -> None:
         """Send a lifecycle event; a removed subscription is gone, one to be reauthorized falls silent."""
         if event not in _LIFECYCLE_EVENTS:
             raise ValueError(f"event must be one of {', '.join(_LIFECYCLE_EVENTS)}")
-        if event == "subscriptionRemoved":
+        if event in ("subscriptionRemoved", "expired"):
             self._subscriptions.remove(subscription)
         subscription.needs_reauthorization = event == "reauthorizationRequired"
-        if subscription.lifecycle_url:
+        # Of a subscription that simply ends nobody is told.
+        if subscription.lifecycle_url and event != "expired":
             item = {**_envelope(subscription), "lifecycleEvent": event}
             self._queue(subscription.lifecycle_url, item, subscription)
 
@@ -146,7 +146,7 @@ class Notifier:
                 if await self._post(url, body, limit_s):
                     self.counts["delivered"] += len(items)
                     return
-            if asyncio.get_running_loop().time() + wait_s - started > _GIVE_UP_S:
+            if asyncio.get_running_loop().time() + wait_s - started > self._behaviour.notification_give_up_s:
                 self.counts["given_up"] += len(items)
                 return
             self.counts["retries"] += 1

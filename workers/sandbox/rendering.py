@@ -68,6 +68,9 @@ def message_json(message: Message, view: View) -> dict[str, Any]:
             continue
         computed = _COMPUTED.get(name)
         shown[name] = computed(message, view) if computed else message.properties[name]
+    # Drafts and sent mail have no transport headers; Graph leaves the property out.
+    if not shown.get("internetMessageHeaders", True):
+        del shown["internetMessageHeaders"]
     if view.expand_extended is not None:
         values = [
             {"id": key, "value": text} for key, text in message.extended.items() if view.expand_extended(key)

@@ -39,6 +39,8 @@ async def serving(
 ) -> AsyncIterator[dict[str, Any]]:
     """Serve until the block ends; gives (and writes to sandbox.json) the addresses and secrets of the run."""
     place.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    run_file = place.data_dir / RUN_FILE
+    run_file.unlink(missing_ok=True)
     ca_file, tls = write_certificates(place.data_dir)
     app_registration = App(sandbox.mint.guid(), sandbox.mint.guid(), secrets.token_urlsafe(24))
     sandbox.directory.add_app(app_registration)
@@ -65,7 +67,6 @@ async def serving(
         "mailboxes": list(sandbox.directory.mailboxes),
         "pid": pid,
     }
-    run_file = place.data_dir / RUN_FILE
     try:
         yield run
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -45,10 +46,10 @@ class Subscription:
     certificate_id: str | None = None
     needs_reauthorization: bool = False
 
-    def watches(self, mailbox: Mailbox, folder: Folder, change: Change) -> bool:
+    def watches(self, folder: Folder, change: Change) -> bool:
+        """Whether a change in a folder of its mailbox is to be told."""
         return (
-            mailbox is self.mailbox
-            and self.folder in (None, folder)
+            self.folder in (None, folder)
             and change.kind in self.change_types
             and (self.restriction is None or self.restriction.matches(change.message))
         )
@@ -79,6 +80,7 @@ class Subscriptions:
 
     def __init__(self) -> None:
         self._all: dict[str, Subscription] = {}
+        self._by_mailbox: dict[str, list[Subscription]] = {}
 
     def add(self, subscription: Subscription) -> None:
         """Keep it; GraphProblem 409 if the app has one for the same changes of the same resource."""
@@ -93,11 +95,13 @@ class Subscriptions:
                     409, "Conflict", "A subscription for this resource and these changes exists already."
                 )
         self._all[subscription.id] = subscription
+        self._by_mailbox.setdefault(subscription.mailbox.address, []).append(subscription)
 
     def all(self) -> list[Subscription]:
-        now = datetime.now(UTC)
-        self._all = {key: one for key, one in self._all.items() if one.expires_at > now}
-        return list(self._all.values())
+        return self._alive(self._all.values())
+
+    def of_mailbox(self, mailbox: Mailbox) -> list[Subscription]:
+        return self._alive(self._by_mailbox.get(mailbox.address, ()))
 
     def of(self, app: App) -> list[Subscription]:
         return [one for one in self.all() if one.app is app]
@@ -110,7 +114,16 @@ class Subscriptions:
         raise GraphProblem(404, "ResourceNotFound", "The object was not found.")
 
     def remove(self, subscription: Subscription) -> None:
-        self._all.pop(subscription.id, None)
+        if self._all.pop(subscription.id, None) is not None:
+            self._by_mailbox[subscription.mailbox.address].remove(subscription)
+
+    def _alive(self, subscriptions: Iterable[Subscription]) -> list[Subscription]:
+        now = datetime.now(UTC)
+        found = list(subscriptions)
+        for one in found:
+            if one.expires_at <= now:
+                self.remove(one)
+        return [one for one in found if one.expires_at > now]
 
 
 def watched(resource: str, directory: Directory, app: App) -> tuple[Mailbox, Folder | None, dict[str, str]]:

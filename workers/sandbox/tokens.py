@@ -185,7 +185,11 @@ def _names_certificate(assertion: str, certificate: x509.Certificate) -> bool:
         raise LoginRefused(50027, "invalid_request", "JWT token is invalid or malformed.") from error
     sha1 = certificate.fingerprint(hashes.SHA1())  # noqa: S303 - x5t is a SHA-1 by definition (RFC 7515, 4.1.7)
     sha256 = certificate.fingerprint(hashes.SHA256())
-    return header.get("x5t#S256") == _base64url(sha256) or header.get("x5t") in (_base64url(sha1), sha1.hex())
+    for name, thumbprint in (("x5t#S256", sha256), ("x5t", sha1)):
+        # msal pads them, RFC 7515 does not.
+        if str(header.get(name, "")).rstrip("=") == _base64url(thumbprint):
+            return True
+    return False
 
 
 def _unauthorized(message: str) -> GraphProblem:
