@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import dramatiq
+from dramatiq.middleware import CurrentMessage
 
 from workers import logs
 from workers.broker import Broker
 
 # Bound before any actor exists: without a broker dramatiq silently picks RabbitMQ on localhost.
 broker = Broker()
+broker.add_middleware(CurrentMessage())
 dramatiq.set_broker(broker)
 
 

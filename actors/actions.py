@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import dramatiq
-
 from actors import policy, resources
 from actors.door import attempt_of, door
 from workers.pipeline import acting
 
 
-@dramatiq.actor(**policy.ACTION.options())
+@policy.ACTION.actor
 async def categorize_email(organization_id: str, mailbox: str, message_id: str, index: int) -> None:
     """Set a message's categories."""
     await _act(organization_id, mailbox, message_id, index)
 
 
-@dramatiq.actor(**policy.ACTION.options())
+@policy.ACTION.actor
 async def respond_to_email(organization_id: str, mailbox: str, message_id: str, index: int) -> None:
     """Answer a message."""
     await _act(organization_id, mailbox, message_id, index)
 
 
-@dramatiq.actor(**policy.ACTION.options())
+@policy.ACTION.actor
 async def forward_email(organization_id: str, mailbox: str, message_id: str, index: int) -> None:
     """Forward a message."""
     await _act(organization_id, mailbox, message_id, index)
 
 
-@dramatiq.actor(**policy.ACTION.options())
+@policy.ACTION.actor
 async def archive_email(organization_id: str, mailbox: str, message_id: str, index: int) -> None:
     """Move a message to Archive."""
     await _act(organization_id, mailbox, message_id, index)

@@ -41,7 +41,7 @@ async def door(
 
 def attempt_of(queue_message: dramatiq.Message[Any]) -> int:
     """Which try of a queue message this is; throttled ones do not count."""
-    return int(queue_message.options.get("attempts", 0)) + 1
+    return int(queue_message.options.get("retries", 0)) + 1
 
 
 async def _progress(

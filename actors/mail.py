@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dramatiq
-
 from actors import policy, resources
 from actors.door import door
 from workers.pipeline import death, processing, subscribing, syncing
 
 
-@dramatiq.actor(**policy.SYNC.options())
+@policy.SYNC.actor
 async def sync_mailbox(organization_id: str, mailbox: str, notified_at_ms: int = 0) -> None:
     """Bring in what is new in a mailbox."""
     async with door(organization_id=organization_id) as queue_message:
@@ -22,7 +20,7 @@ async def sync_mailbox(organization_id: str, mailbox: str, notified_at_ms: int =
         )
 
 
-@dramatiq.actor(**policy.PROCESS.options())
+@policy.PROCESS.actor
 async def process_email(
     organization_id: str, mailbox: str, message_id: str, job_id: str | None = None, force: bool = False
 ) -> None:
@@ -39,7 +37,7 @@ async def process_email(
         )
 
 
-@dramatiq.actor(**policy.PROCESS.options())
+@policy.PROCESS.actor
 async def process_bulk(
     organization_id: str, mailbox: str, message_ids: list[str], job_id: str, priority: str = "normal"
 ) -> None:
@@ -50,7 +48,7 @@ async def process_bulk(
         )
 
 
-@dramatiq.actor(**policy.SYNC.options())
+@policy.SYNC.actor
 async def handle_lifecycle(
     organization_id: str, mailbox: str, folder: str, subscription_id: str, event: str
 ) -> None:
@@ -61,7 +59,7 @@ async def handle_lifecycle(
         )
 
 
-@dramatiq.actor(**policy.BOOKKEEPING.options())
+@policy.BOOKKEEPING.actor
 async def record_death(
     organization_id: str,
     mailbox: str,
