@@ -15,7 +15,7 @@ from dramatiq.middleware import Middleware
 from dramatiq.middleware.middleware import MiddlewareError
 
 from actors import actions, broker, jobs, mail, resources
-from workers import logs
+from workers import logs, vitals
 from workers.broker.run import run_worker
 from workers.errors import EconeuraError, SettingsError
 from workers.organizations import Organizations, load_organizations
@@ -55,13 +55,14 @@ def run(settings: Settings, *, worker_id: str) -> int:
     _on(signal.SIGTERM, stop.set)
     _on(signal.SIGINT, stop.set)
     _on(signal.SIGHUP, lambda: _reload(settings))
-    run_worker(
-        broker,
-        stop,
-        threads=settings.worker_threads,
-        grace_s=settings.shutdown_grace_s,
-        memory_limit_mb=settings.worker_memory_limit_mb,
-    )
+    with vitals.reported("worker", {"graph": resources.graph_connections}):
+        run_worker(
+            broker,
+            stop,
+            threads=settings.worker_threads,
+            grace_s=settings.shutdown_grace_s,
+            memory_limit_mb=settings.worker_memory_limit_mb,
+        )
     return 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -34,6 +35,13 @@ IMMUTABLE_IDS = 'IdType="ImmutableId"'
 _log = logs.get_logger("graph")
 
 
+@dataclass
+class Calls:
+    """Counts the calls under way in this process."""
+
+    under_way: int = 0
+
+
 class GraphSession:
     """What a process shares for all its calls: the HTTP connections, the tokens and the limiter."""
 
@@ -46,6 +54,7 @@ class GraphSession:
     ) -> None:
         self._settings = settings
         self._http = http
+        self._calls = Calls()
         self._throttle = throttle
         self._graphs: dict[str, tuple[Organization, Graph]] = {}
         self.reload(organizations)
@@ -65,6 +74,11 @@ class GraphSession:
             Throttle.open(redis_client, settings.namespace) as throttle,
         ):
             yield cls(settings, organizations, http, throttle)
+
+    @property
+    def connections(self) -> int:
+        """Calls that are under way now."""
+        return self._calls.under_way
 
     def of(self, organization_id: str) -> Graph:
         """The organization's Graph; raises SettingsError for one that is not configured."""
@@ -86,7 +100,7 @@ class GraphSession:
     def _graph(self, organizations: Organizations, organization: Organization) -> Graph:
         app = App(organization.id, organization.tenant_id, organization.client_id)
         tokens = Tokens(app, lambda: organizations.credential(organization), self._settings)
-        return Graph(self._settings.graph_url, tokens, self._http, self._throttle)
+        return Graph(self._settings.graph_url, tokens, self._http, self._throttle, self._calls)
 
 
 class Graph:
@@ -104,6 +118,7 @@ class Graph:
         self._tokens = tokens
         self._http = http
         self._throttle = throttle
+        self._calls = calls
         self.app = tokens.app
 
     async def get(
@@ -204,6 +219,7 @@ class Graph:
         async with self._throttle.slot(lane, kind) as slot:
             started = time.monotonic()
             status = "error"
+            self._calls.under_way += 1
             try:
                 async with self._http.request(
                     method,
@@ -228,6 +244,7 @@ class Graph:
                 slot.finish(went_well=False)
                 raise TemporaryError(f"Graph {type(broken).__name__} on {method} {endpoint}") from None
             finally:
+                self._calls.under_way -= 1
                 GRAPH_CALLS.labels(endpoint, method, status).inc()
                 GRAPH_DURATION.labels(endpoint, method).observe(time.monotonic() - started)
             if reply.status in SLOW_DOWN:
