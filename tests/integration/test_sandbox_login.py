@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.sandbox_client import app_token, conversation
 from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.self_signed import certificate_pair
 
 MAILBOX = "login@acme.example"
 
@@ -116,21 +113,3 @@ async def test_tenants_do_not_see_each_others_mailboxes(sandbox: SandboxProcess)
         assert (await graph.get("/users/away@other.example/messages")).status == 200
         refused = await graph.get(f"/users/{MAILBOX}/messages")
         assert (refused.status, refused.code) == (404, "ErrorInvalidUser")
-
-
-def certificate_pair() -> tuple[str, x509.Certificate]:
-    """A private key (PEM) and its self-signed certificate."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "econeura test")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(), certificate

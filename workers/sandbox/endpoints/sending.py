@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from workers.sandbox.calls import Answer, Call, GraphProblem, bad_body
@@ -23,7 +24,9 @@ async def send_draft(sandbox: Sandbox, call: Call) -> Answer:
         raise GraphProblem(
             400, "ErrorInvalidRequest", "The message is not a draft: it has been sent already."
         )
-    return _send(sandbox, call, mailbox, draft)
+    sandbox.throttle.count_send(call.app.client_id, mailbox.address)
+    sandbox.post_office.send(mailbox, draft)
+    return Answer(202)
 
 
 async def send_mail(sandbox: Sandbox, call: Call) -> Answer:
@@ -33,8 +36,13 @@ async def send_mail(sandbox: Sandbox, call: Call) -> Answer:
     if "message" not in body:
         raise bad_body("The parameter 'Message' is required.")
     mailbox = sandbox.mailbox_of(call)
-    draft = new_draft(mailbox, body["message"], mailbox.folder("outbox"))
-    return _send(sandbox, call, mailbox, draft, keep_copy=body.get("saveToSentItems", True))
+    return _send_new(
+        sandbox,
+        call,
+        mailbox,
+        lambda: new_draft(mailbox, body["message"], mailbox.folder("outbox")),
+        keep_copy=body.get("saveToSentItems", True),
+    )
 
 
 async def reply(sandbox: Sandbox, call: Call) -> Answer:
@@ -50,7 +58,10 @@ async def forward(sandbox: Sandbox, call: Call) -> Answer:
     check_body(body, FORWARD)
     mailbox = sandbox.mailbox_of(call)
     original = mailbox.find(call.parts["message"])
-    return _send(sandbox, call, mailbox, forward_draft(mailbox, original, camel_case(body), sending=True))
+    parameters = camel_case(body)
+    return _send_new(
+        sandbox, call, mailbox, lambda: forward_draft(mailbox, original, parameters, sending=True)
+    )
 
 
 def _reply(sandbox: Sandbox, call: Call, *, to_all: bool) -> Answer:
@@ -58,14 +69,23 @@ def _reply(sandbox: Sandbox, call: Call, *, to_all: bool) -> Answer:
     check_body(body, REPLY)
     mailbox = sandbox.mailbox_of(call)
     original = mailbox.find(call.parts["message"])
-    return _send(sandbox, call, mailbox, reply_draft(mailbox, original, camel_case(body), to_all=to_all))
+    parameters = camel_case(body)
+    return _send_new(
+        sandbox, call, mailbox, lambda: reply_draft(mailbox, original, parameters, to_all=to_all)
+    )
 
 
-def _send(
-    sandbox: Sandbox, call: Call, mailbox: Mailbox, draft: Message, *, keep_copy: bool = True
+def _send_new(
+    sandbox: Sandbox, call: Call, mailbox: Mailbox, draft: Callable[[], Message], *, keep_copy: bool = True
 ) -> Answer:
+    """Send a message made for it; nothing stays behind when it cannot be sent."""
     sandbox.throttle.count_send(call.app.client_id, mailbox.address)
-    sandbox.post_office.send(mailbox, draft, keep_copy=keep_copy)
+    message = draft()
+    try:
+        sandbox.post_office.send(mailbox, message, keep_copy=keep_copy)
+    except GraphProblem:
+        mailbox.take_out(message)
+        raise
     return Answer(202)
 
 
