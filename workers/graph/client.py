@@ -9,8 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import aiohttp
@@ -111,7 +110,7 @@ class Graph:
     """
 
     def __init__(
-        self, base_url: str, tokens: Tokens, http: aiohttp.ClientSession, throttle: Throttle
+        self, base_url: str, tokens: Tokens, http: aiohttp.ClientSession, throttle: Throttle, calls: Calls
     ) -> None:
         self._base_url = base_url
         self._origin = URL(base_url).origin()
