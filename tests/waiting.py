@@ -1,19 +1,20 @@
-"""Waiting for facts, with a deadline, in place of sleeping."""
+"""Waiting for a fact, with a deadline."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 Fact = TypeVar("Fact")
+_never = threading.Event()
 
 
-def wait_for(fact: Callable[[], Fact], *, timeout_s: float = 30.0, what: str = "") -> Fact:
-    """The first true value of `fact`; raises TimeoutError with `what` was awaited."""
-    deadline = time.monotonic() + timeout_s
+def eventually(fact: Callable[[], Fact], *, within_s: float = 10.0) -> Fact:
+    """The first true value of `fact`; raises AssertionError when it stays false."""
+    end = time.monotonic() + within_s
     while not (value := fact()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {timeout_s} s: {what or fact}")
-        time.sleep(0.01)
+        assert time.monotonic() < end, f"not true within {within_s} s"
+        _never.wait(0.002)
     return value

@@ -1,0 +1,137 @@
+"""The broker: dramatiq's actors and worker over our queue in Redis."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from dramatiq import Broker as DramatiqBroker
+from dramatiq import Message, Middleware
+
+from workers.broker.connections import own_client
+from workers.broker.consumer import Consumer
+from workers.broker.dead_letters import DeadLetters
+from workers.broker.encoding import QUEUE
+from workers.broker.hand import Hand
+from workers.broker.intake import Intake
+from workers.broker.keys import Keys
+from workers.broker.lifecycle import Lifecycle
+from workers.broker.middleware import default_middleware
+from workers.broker.scripts import Client
+from workers.broker.sender import Sender
+from workers.broker.sorting import sort
+from workers.broker.stats import QueueStats, read_stats
+from workers.errors import QueueUnavailable
+
+
+class Broker(DramatiqBroker):
+    """Enqueues and consumes. Actors bind to it at import; `connect` lends it Redis at process start."""
+
+    def __init__(
+        self,
+        namespace: str = "econeura",
+        *,
+        partitions: int = 1,
+        middleware: Sequence[Middleware] | None = None,
+    ) -> None:
+        own = default_middleware() if middleware is None else middleware
+        super().__init__([Lifecycle(self), *own])
+        self.namespace = namespace
+        self.partitions = partitions
+        self.worker_id = ""
+        self._client: Client = None
+        self._sender: Sender | None = None
+        self._intake: Intake | None = None
+
+    def connect(self, client: Client, *, worker_id: str | None = None) -> None:
+        """Use this client's server (plain, Sentinel or Cluster); connections of our own are made to it.
+
+        `worker_id` is how the supervisor names this process when it declares it dead; never used twice.
+        """
+        self._client = own_client(client)
+        self._sender = Sender(self._client, self.namespace, self.partitions)
+        self.worker_id = worker_id or f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+
+    @property
+    def keys(self) -> list[Keys]:
+        return [Keys(self.namespace, number, self.partitions) for number in range(self.partitions)]
+
+    @property
+    def client(self) -> Client:
+        if self._client is None:
+            raise QueueUnavailable("the broker is not connected: call Broker.connect first")
+        return self._client
+
+    @property
+    def intake(self) -> Intake:
+        if self._intake is None:
+            raise QueueUnavailable("no worker runs in this process")
+        return self._intake
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        return DeadLetters(self.client, self.keys)
+
+    def stats(self) -> QueueStats:
+        """Sizes and ages of the queue, from O(1) reads; raises what redis-py raises."""
+        return read_stats(self.client, self.keys)
+
+    def declare_queue(self, queue_name: str) -> None:
+        if queue_name != QUEUE:
+            raise ValueError(f"queue {queue_name!r}: all actors use {QUEUE!r}, messages differ in priority")
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues[queue_name] = None
+            self.emit_after("declare_queue", queue_name)
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Put a message in line, `delay` milliseconds from now; returns once Redis has confirmed.
+
+        Raises QueueUnavailable, MessageTooLarge, and ValueError for a priority that does not exist.
+        """
+        return self.enqueue_many([message], delay=delay)[0]
+
+    def enqueue_many(
+        self, messages: Iterable[Message[Any]], *, delay: int | None = None
+    ) -> list[Message[Any]]:
+        """Put messages in line, one call for each 500; raises as `enqueue` does."""
+        found = list(messages)
+        for message in found:
+            self.emit_before("enqueue", message, delay)
+        if self._sender is None:
+            raise QueueUnavailable("the broker is not connected: call Broker.connect first")
+        self._sender.send(found, delay_ms=delay or 0)
+        for message in found:
+            self.emit_after("enqueue", message, delay)
+        return found
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> Consumer:
+        """A consumer over the intake of this process; the intake adapts the prefetch itself."""
+        return Consumer(self.intake, timeout)
+
+    def open_intake(self, threads: int) -> None:
+        """Called when dramatiq's worker boots."""
+        hands = [Hand(keys, self.client, self.worker_id) for keys in self.keys]
+        self._intake = Intake(hands, threads, partial(sort, self.actors))
+        self._intake.start()
+
+    def close_intake(self) -> None:
+        """Called when dramatiq's worker has shut down."""
+        self.intake.close()
+        self._intake = None
+
+    def flush(self, queue_name: str) -> None:
+        """Drop everything that is in the queue; for tests."""
+        self.flush_all()
+
+    def flush_all(self) -> None:
+        for keys in self.keys:
+            self.client.delete(*keys.base)
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()

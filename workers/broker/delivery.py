@@ -1,0 +1,77 @@
+"""A message in a worker's hands, and what is to become of it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from dramatiq import Message, MessageProxy
+
+from workers.broker.encoding import Entry
+
+if TYPE_CHECKING:
+    from workers.broker.hand import Hand
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Run it again after a delay; `body` is the message with its count of attempts."""
+
+    delay_ms: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Put it with the dead letters, and send `follow_up` in the same step."""
+
+    meta: bytes
+    body: bytes
+    follow_up: Message[Any] | None = None
+
+
+Outcome: TypeAlias = Literal["done", "given_back", "withdrawn"] | Again | Dead
+"""`withdrawn`: never started, and already given back or lost; nothing is left to say to Redis."""
+
+
+class Delivery(MessageProxy):
+    """One hand-over of a message to this worker; a second hand-over is another delivery."""
+
+    def __init__(self, message: Message[Any], entry: Entry, delivery_id: bytes, hand: Hand) -> None:
+        super().__init__(message)
+        # Found without MessageProxy's __getattr__: dramatiq reads these several times a message.
+        self.queue_name = message.queue_name
+        self.actor_name = message.actor_name
+        self.args = message.args
+        self.kwargs = message.kwargs
+        self.options = message.options
+        self.message_id = message.message_id
+        self.entry = entry
+        self.delivery_id = delivery_id
+        self.hand = hand
+        self.lease = hand.lease
+        self.taken_at = time.monotonic()
+        self.waited_s = 0.0
+        self.started_at = 0.0
+        self.context: ExitStack | None = None
+        self.outcome: Outcome | None = None
+        # list.pop is atomic: either a thread starts the message, or the intake withdraws it.
+        self._ticket = [None]
+
+    def claim(self) -> bool:
+        """True for the one caller who may start the message, or withdraw it unstarted."""
+        try:
+            self._ticket.pop()
+        except IndexError:
+            return False
+        return True
+
+    @property
+    def is_started(self) -> bool:
+        return not self._ticket
+
+    @property
+    def exception(self) -> BaseException | None:
+        return self._exception

@@ -1,0 +1,258 @@
+-- A worker hands in outcomes and takes messages, in one step. A call whose reply was lost may be repeated.
+-- KEYS[13] what the worker holds, KEYS[14] the worker.
+-- ARGV: lease, sequence, messages wanted, messages it holds of other partitions, then outcomes:
+--   D actor priority n id*n         done
+--   R id delay_ms body              again, after a delay
+--   X id meta body 0                dead letter, or with a message to send in the same step:
+--   X id meta body 1 priority actor body
+--   B id                            given back, not run
+-- Reply: {'ok', now, refused ids, {id, entry, ...}, sleep ms or -1, mode, suspects waiting} or {'fenced'}.
+local HAND, WORKER = KEYS[13], KEYS[14]
+local lease, sequence, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+
+if not redis.call('ZSCORE', LEASES, lease) then
+  return {'fenced'}
+end
+local now = clock()
+local last = redis.call('HMGET', WORKER, 'sequence', 'refused', 'alone')
+if tonumber(last[1] or 0) >= sequence then
+  local refused, taken, held = {}, {}, redis.call('HGETALL', HAND)
+  for id in string.gmatch(last[2] or '', '%S+') do
+    refused[#refused + 1] = id
+  end
+  local mine = ARGV[2] .. '-'
+  for at = 1, #held, 2 do
+    if string.sub(held[at], 1, #mine) == mine then
+      taken[#taken + 1] = held[at]
+      taken[#taken + 1] = held[at + 1]
+    end
+  end
+  return {'ok', text(now), refused, taken, 0, last[3] or '', redis.call('LLEN', SUSPECTS)}
+end
+
+local alone, was_alone = last[3] or '', last[3] or ''
+local refused, freed, soonest = {}, false, nil
+
+local function let_go(id)
+  local entry = redis.call('HGET', HAND, id)
+  if not entry then
+    refused[#refused + 1] = id
+    return nil
+  end
+  redis.call('HDEL', HAND, id)
+  return entry
+end
+
+local function again(entry, delay, body)
+  local priority, actor = heading(entry)
+  local renewed = entry_of(priority, now + delay, number_of(entry), actor, body)
+  count('r', priority, actor, -1)
+  if delay > 0 then
+    redis.call('ZADD', DUE, now + delay, renewed)
+    count('l', priority, actor, 1)
+    soonest = math.min(soonest or now + delay, now + delay)
+  else
+    redis.call('RPUSH', READY[priority + 1], renewed)
+    count('w', priority, actor, 1)
+    freed = true
+  end
+end
+
+local function bury(entry, meta, body)
+  local priority, actor = heading(entry)
+  -- Its time of death, made unique, names a dead letter: pages and ages need no other index.
+  local newest = redis.call('ZREVRANGE', DEAD, 0, 0)
+  local died = math.max(now, tonumber(newest[1] or 0) + 1)
+  redis.call('ZADD', DEAD, died, text(died))
+  redis.call('HSET', LETTERS, text(died), entry_of(priority, died, number_of(entry), actor, meta .. '\n' .. body))
+  count('r', priority, actor, -1)
+  count('d', priority, actor, 1)
+end
+
+local function send(priority, actor, body)
+  local number = redis.call('HINCRBY', STATE, 'number', 1)
+  redis.call('RPUSH', READY[priority + 1], entry_of(priority, now, number, actor, body))
+  count('w', priority, actor, 1)
+  freed = true
+end
+
+local at = 5
+while at <= #ARGV do
+  local outcome = ARGV[at]
+  if outcome == 'D' then
+    local done, ids = 0, tonumber(ARGV[at + 3])
+    for index = at + 4, at + 3 + ids do
+      if redis.call('HDEL', HAND, ARGV[index]) == 1 then
+        done = done + 1
+      else
+        refused[#refused + 1] = ARGV[index]
+      end
+    end
+    count('r', ARGV[at + 2], ARGV[at + 1], -done)
+    at = at + 4 + ids
+  elseif outcome == 'R' then
+    local entry = let_go(ARGV[at + 1])
+    if entry then
+      again(entry, tonumber(ARGV[at + 2]), ARGV[at + 3])
+    end
+    at = at + 4
+  elseif outcome == 'X' then
+    local entry, follows = let_go(ARGV[at + 1]), ARGV[at + 4] == '1'
+    if entry then
+      bury(entry, ARGV[at + 2], ARGV[at + 3])
+      if follows then
+        send(ARGV[at + 5], ARGV[at + 6], ARGV[at + 7])
+      end
+    end
+    at = at + (follows and 8 or 5)
+  else
+    local entry = let_go(ARGV[at + 1])
+    if entry then
+      give_back(entry)
+      freed = true
+    end
+    at = at + 2
+  end
+end
+
+local taken = {}
+local function hold(entries)
+  for _, entry in ipairs(entries or {}) do
+    local priority, actor = heading(entry)
+    if priority then
+      count('w', priority, actor, -1)
+    else
+      -- Not put here by us: taken all the same, so that it can be read or dead-lettered.
+      priority, actor = '3', ''
+      entry = entry_of(priority, now, redis.call('HINCRBY', STATE, 'number', 1), actor, entry)
+    end
+    count('r', priority, actor, 1)
+    taken[#taken + 1] = ARGV[2] .. '-' .. (#taken / 2)
+    taken[#taken + 1] = entry
+  end
+end
+
+local function move_due()
+  local entries = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, 500)
+  local lines = {{}, {}, {}, {}}
+  for _, entry in ipairs(entries) do
+    local priority, actor = heading(entry)
+    local line = lines[priority + 1]
+    line[#line + 1] = entry
+    count('l', priority, actor, -1)
+    count('w', priority, actor, 1)
+  end
+  redis.call('ZREM', DUE, unpack(entries))
+  for level, line in ipairs(lines) do
+    in_chunks('RPUSH', READY[level], line)
+  end
+end
+
+local function next_due()
+  return tonumber(redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2])
+end
+
+-- Best first; every 32nd message comes from the lowest level that has any, so that none starves.
+local function take(room)
+  local turn = redis.call('HINCRBY', STATE, 'turn', room)
+  local from_below = math.floor(turn / 32) - math.floor((turn - room) / 32)
+  local below
+  for level = 4, 1, -1 do
+    if from_below > 0 and not below then
+      below = redis.call('LPOP', READY[level], from_below)
+    end
+  end
+  room = room - #(below or {})
+  for level = 1, 4 do
+    if room > 0 then
+      local entries = redis.call('LPOP', READY[level], room) or {}
+      hold(entries)
+      room = room - #entries
+    end
+  end
+  hold(below)
+end
+
+-- Suspects run apart. Who holds nothing takes one alone. Nobody free: one worker (the warden) takes nothing new
+-- until it is; after a second it takes a first-time suspect in company, but one that died twice waits.
+local function take_suspect(held)
+  local first = redis.call('LINDEX', SUSPECTS, 0)
+  local company, died_alone = blame_of(first)
+  local strict = company > 1 or died_alone > 0
+  if held == 0 then
+    alone = strict and 'strict' or 'brief'
+  elseif not strict and alone == 'brief' then
+    alone = ''
+  else
+    local warden, since = unpack(redis.call('HMGET', STATE, 'warden', 'warden_since'))
+    if warden and warden ~= lease and redis.call('ZSCORE', LEASES, warden) then
+      return 'open'
+    end
+    if warden ~= lease then
+      since = now
+      redis.call('HSET', STATE, 'warden', lease, 'warden_since', now)
+    end
+    if strict or now - tonumber(since) < 1000 then
+      return 'draining'
+    end
+  end
+  hold({redis.call('LPOP', SUSPECTS)})
+  redis.call('HDEL', STATE, 'warden', 'warden_since')
+  return alone == '' and 'company' or alone
+end
+
+local sleep, mode, suspects = -1, '', redis.call('LLEN', SUSPECTS)
+if wanted > 0 then
+  local due = next_due()
+  if due and due <= now then
+    move_due()
+    due = next_due()
+  end
+  local held = redis.call('HLEN', HAND) + tonumber(ARGV[4])
+  if held == 0 then
+    alone = ''
+  end
+  mode = 'open'
+  if alone == 'strict' then
+    mode = 'draining'
+  elseif suspects > 0 then
+    mode = take_suspect(held)
+  end
+  if mode == 'open' then
+    alone = ''
+    if redis.call('EXISTS', unpack(READY)) > 0 then
+      take(wanted)
+    end
+  end
+  for first = 1, #taken, CHUNK do
+    redis.call('HSET', HAND, unpack(taken, first, math.min(first + CHUNK - 1, #taken)))
+  end
+  -- The keeper is the idle worker that wakes when the next delayed message is due; the others sleep on.
+  local keeper, wake = unpack(redis.call('HMGET', STATE, 'keeper', 'wake'))
+  if mode == 'open' and #taken < wanted * 2 then
+    wake = tonumber(wake or 0)
+    if due and (keeper == lease or wake <= now or wake > due) then
+      redis.call('HSET', STATE, 'keeper', lease, 'wake', due)
+      sleep = math.max(due - now, 0)
+    end
+  else
+    if keeper == lease then
+      redis.call('HDEL', STATE, 'keeper', 'wake')
+      freed = freed or due ~= nil
+    end
+    freed = freed or redis.call('EXISTS', unpack(READY)) > 0
+    if soonest then
+      ring_for(soonest, now)
+    end
+  end
+elseif soonest then
+  ring_for(soonest, now)
+end
+if freed then
+  ring()
+end
+if #ARGV > 4 or #taken > 0 or alone ~= was_alone then
+  redis.call('HSET', WORKER, 'sequence', ARGV[2], 'refused', table.concat(refused, ' '), 'alone', alone)
+end
+save_counts()
+return {'ok', text(now), refused, taken, sleep, mode, suspects}

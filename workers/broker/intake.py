@@ -1,0 +1,290 @@
+"""What a worker process takes from the queue, holds, and hands back. It outlives dramatiq's consumers."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from workers.broker.delivery import Delivery
+from workers.broker.doorbell import Doorbell
+from workers.broker.hand import Hand, Taken, report_refused
+from workers.broker.leases import LeaseThread
+from workers.broker.prefetch import Prefetch
+from workers.broker.scripts import AWAY
+from workers.logs import get_logger
+
+log = get_logger("broker")
+_LINGER_S = 0.002
+"""An outcome may wait so long for others to share its call."""
+_SUSPECT_WINDOW_S = 0.1
+_SUSPECTS_OVER_S = 1.0
+_BUSY_RATE = 500
+_UNSTARTED_S = 0.1
+_LONGEST_BACKOFF_S = 1.0
+
+
+class _Source:
+    """One partition to take from, and when to ask it next."""
+
+    def __init__(self, hand: Hand, on_ring: Callable[[_Source], None]) -> None:
+        self.hand = hand
+        self.bell = Doorbell(hand.keys, hand.client, lambda: on_ring(self))
+        self.is_open = True
+        """There may be more to take; closed means that the doorbell will tell."""
+        self.was_rung = False
+        self.due_at = math.inf
+        """When the next delayed message is due, if it is on us to wake for it."""
+        self.mode = "open"
+        self.not_before = 0.0
+        self.pending_since = 0.0
+        self.backoff_s = 0.0
+
+    def may_ask(self, now: float, outstanding: int) -> bool:
+        if self.mode == "strict":
+            return outstanding == 0
+        return now >= self.not_before or (outstanding == 0 and not self.backoff_s)
+
+
+class Intake:
+    """Takes messages for the worker's threads and settles what they finished.
+
+    Only dramatiq's consumer thread calls `next`; worker threads call `settle`, which never waits.
+    """
+
+    def __init__(
+        self, hands: Sequence[Hand], threads: int, accept: Callable[[Hand, Taken], list[Delivery]]
+    ) -> None:
+        self._accept = accept
+        self._threads = threads
+        self._wake = threading.Event()
+        self._lock = threading.Lock()
+        self._sources = deque(_Source(hand, self._ring) for hand in hands)
+        self._leases = LeaseThread(hands, self._wake)
+        self._prefetch = Prefetch(threads)
+        self._ready: deque[Delivery] = deque()
+        self._settled: deque[Delivery] = deque()
+        self._outstanding = 0
+        """Deliveries given to dramatiq, or about to be, whose end was not collected yet."""
+        self._enough = 1
+        self.is_draining = False
+        self._checked_at = 0.0
+
+    def start(self) -> None:
+        self._leases.start()
+        for source in self._sources:
+            source.bell.start()
+
+    def next(self, timeout_s: float) -> Delivery | None:
+        """The next message to run, None if there was none in time. Settles meanwhile what was finished."""
+        if not self._ready:
+            with self._lock:
+                self._work_until(time.monotonic() + timeout_s)
+        return self._ready.popleft() if self._ready else None
+
+    def settle(self, delivery: Delivery) -> None:
+        """A delivery is over, its outcome is on it. Redis hears of it with the next exchange."""
+        self._settled.append(delivery)
+        if len(self._settled) >= self._enough and not self._wake.is_set():
+            self._wake.set()
+
+    def drain(self) -> None:
+        """Take nothing more, and give back what no thread has started."""
+        self.is_draining = True
+        for source in self._sources:
+            source.hand.is_leaving = True
+        self._wake.set()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Hand in every outcome collected so far; False if Redis did not take them all in time."""
+        end = time.monotonic() + timeout_s
+        with self._lock:
+            self._collect(time.monotonic())
+            for source in self._sources:
+                while not source.hand.is_settled and time.monotonic() < end:
+                    if not self._exchange(source, 0):
+                        time.sleep(min(source.backoff_s, max(end - time.monotonic(), 0)))
+            return all(source.hand.is_settled for source in self._sources)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Flush, give back whatever is still in hand, end the leases."""
+        self.flush(timeout_s)
+        self._leases.stop()
+        for source in self._sources:
+            source.bell.stop()
+            try:
+                given_back = source.hand.leave()
+            except AWAY as away:
+                # The lease runs out, and another worker gives back what we held.
+                log.warning("left without saying so", error=str(away))
+            else:
+                if given_back:
+                    log.info("messages given back at stop", count=given_back)
+
+    def _ring(self, source: _Source) -> None:
+        source.was_rung = source.is_open = True
+        self._wake.set()
+
+    def _work_until(self, end: float) -> None:
+        while not self._ready:
+            self._wake.clear()
+            now = time.monotonic()
+            self._collect(now)
+            if self.is_draining:
+                self._withdraw(0.0)
+            elif now - self._checked_at > _UNSTARTED_S / 2:
+                self._checked_at = now
+                if self._outstanding > self._threads and self._withdraw(_UNSTARTED_S):
+                    self._prefetch.hold_back(now + 1.0)
+            for source in self._sources:
+                self._serve(source, now)
+            self._sources.rotate()
+            if self._ready or now >= end:
+                return
+            self._wake.wait(self._nap(now, end))
+            if self.is_draining:
+                # dramatiq looks whether to stop only when it is given an answer.
+                end = now
+
+    def _collect(self, now: float) -> None:
+        """Sort what the threads finished to the hands it belongs to."""
+        was_full = self._outstanding >= self._threads
+        finished, refused = len(self._settled), 0
+        for _ in range(finished):
+            delivery = self._settled.popleft()
+            hand = delivery.hand
+            if delivery.outcome == "withdrawn":
+                continue
+            if delivery.lease != hand.lease:
+                refused += delivery.outcome != "given_back"  # never started, nothing is lost
+                continue
+            hand.outbox.append((delivery, delivery.outcome or "done"))
+        self._outstanding -= finished
+        for source in self._sources:
+            if source.hand.outbox and not source.pending_since:
+                source.pending_since = now
+        if refused:
+            report_refused(refused)
+        self._prefetch.note(finished, was_full=was_full, now=now)
+
+    def _serve(self, source: _Source, now: float) -> None:
+        """Talk to Redis if there is a reason: messages to take, outcomes that lingered, a call to repeat."""
+        if now < source.not_before and source.backoff_s:
+            return
+        room = self._prefetch.limit - self._outstanding
+        alone = next((each for each in self._sources if each.mode in ("brief", "strict")), source)
+        take = (
+            not self.is_draining
+            and (source.is_open or now >= source.due_at)
+            and alone is source
+            and room > 0
+            and (self._outstanding <= self._prefetch.refill_at or source.was_rung or now >= source.due_at)
+            and source.may_ask(now, self._outstanding)
+        )
+        lingered = source.pending_since and now - source.pending_since >= _LINGER_S
+        if room <= 0 and (source.was_rung or now >= source.due_at):
+            source.was_rung, source.due_at = False, math.inf
+            source.bell.pass_on()
+        is_urgent = source.backoff_s or source.hand.is_fenced or (source.hand.outbox and self.is_draining)
+        if take or lingered or is_urgent:
+            sharers = max(sum(each.is_open for each in self._sources), 1)
+            self._exchange(source, -(-room // sharers) if take else 0)
+
+    def _exchange(self, source: _Source, wanted: int) -> bool:
+        hand = source.hand
+        source.was_rung = False
+        try:
+            if not hand.lease:
+                hand.register()
+            elsewhere = max(self._outstanding - len(hand.held) + len(hand.outbox), 0)
+            taken = hand.exchange(wanted, elsewhere=elsewhere)
+        except AWAY as away:
+            if not source.backoff_s:
+                log.warning("redis is away, outcomes are held", error=str(away))
+            source.backoff_s = min(max(2 * source.backoff_s, 0.05), _LONGEST_BACKOFF_S)
+            source.not_before = time.monotonic() + source.backoff_s
+            return False
+        if source.backoff_s:
+            log.info("redis is back")
+            source.backoff_s = source.not_before = 0.0
+        source.pending_since = 0.0 if hand.is_settled else time.monotonic() - _LINGER_S
+        if taken is None:
+            self._lose(source)
+            return True
+        deliveries = self._accept(hand, taken)
+        self._outstanding += len(deliveries)
+        self._ready.extend(deliveries)
+        if hand.outbox and not source.pending_since:
+            source.pending_since = time.monotonic()
+        if taken.mode:
+            self._plan(source, taken)
+        return True
+
+    def _plan(self, source: _Source, taken: Taken) -> None:
+        """When to ask this source for messages again."""
+        source.mode, source.not_before, source.is_open = taken.mode, 0.0, True
+        source.due_at = math.inf if taken.due_in_s is None else time.monotonic() + taken.due_in_s
+        if taken.mode in ("brief", "company"):
+            window_s = min(_SUSPECT_WINDOW_S, _SUSPECTS_OVER_S / max(taken.suspects, 1))
+            source.not_before = time.monotonic() + window_s
+        elif taken.mode == "draining":
+            source.not_before = time.monotonic() + _SUSPECT_WINDOW_S
+        elif taken.is_short:
+            source.is_open = False
+            source.bell.listen()
+
+    def _lose(self, source: _Source) -> None:
+        """Our lease was given away: nothing of it may start any more, and what ends is refused."""
+        lost = source.hand.lose()
+        for delivery in lost:
+            if delivery.claim():
+                delivery.outcome = "withdrawn"
+        self._forget_withdrawn()
+        source.mode, source.is_open = "open", True
+        log.warning("lease lost, what was held runs elsewhere", count=len(lost))
+
+    def _withdraw(self, older_than_s: float) -> int:
+        """Give back what no thread has started for so long; dramatiq still has it, but will not run it."""
+        withdrawn, now = 0, time.monotonic()
+        for source in self._sources:
+            hand = source.hand
+            for delivery in hand.held.values():
+                if not delivery.is_started and now - delivery.taken_at >= older_than_s and delivery.claim():
+                    delivery.outcome = "withdrawn"
+                    hand.outbox.append((delivery, "given_back"))
+                    withdrawn += 1
+            if hand.outbox and not source.pending_since:
+                source.pending_since = now - _LINGER_S
+        self._forget_withdrawn()
+        return withdrawn
+
+    def _forget_withdrawn(self) -> None:
+        ready = deque(delivery for delivery in self._ready if delivery.outcome != "withdrawn")
+        self._outstanding -= len(self._ready) - len(ready)
+        self._ready = ready
+
+    def _nap(self, now: float, end: float) -> float:
+        until = min(end, now + 0.05) if self.is_draining else end
+        is_pending = False
+        for source in self._sources:
+            if source.pending_since and not source.backoff_s:
+                is_pending = True
+                until = min(until, source.pending_since + _LINGER_S)
+            if source.not_before > now:
+                until = min(until, source.not_before)
+            until = min(until, max(source.due_at, now + 0.0005))
+        if self._outstanding > self._threads:
+            until = min(until, now + _UNSTARTED_S)
+        is_busy = any(source.is_open for source in self._sources)
+        missing = self._outstanding - self._prefetch.refill_at
+        if is_pending:
+            self._enough = missing if is_busy else 64
+        elif is_busy and self._prefetch.rate > _BUSY_RATE:
+            # They come by the hundred: one look in a while costs less than a wake-up for the first.
+            self._enough = missing
+            until = min(until, now + 2 * _LINGER_S)
+        else:
+            self._enough = 1
+        return max(until - now, 0.0)

@@ -1,0 +1,74 @@
+"""Enqueueing from threads: each has its own sequence, so that a call whose reply was lost may be repeated."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+from dramatiq import Message
+
+from workers.broker.encoding import arguments, partition_for
+from workers.broker.keys import Keys
+from workers.broker.scripts import AWAY, ENQUEUE, Client
+from workers.errors import QueueUnavailable
+
+MEMORY_MS = 600_000
+"""For how long Redis remembers a producer's last call."""
+MESSAGES_A_CALL = 500
+_TRY_FOR_S = 5.0
+_LONGEST_BACKOFF_S = 0.5
+
+
+class Sender:
+    """Puts messages in line and returns once Redis has confirmed. Thread-safe."""
+
+    def __init__(self, client: Client, namespace: str, partitions: int) -> None:
+        self._client = client
+        self._keys = [Keys(namespace, partition, partitions) for partition in range(partitions)]
+        self._local = threading.local()
+
+    def send(self, messages: Sequence[Message[Any]], *, delay_ms: int = 0) -> None:
+        """Enqueue all, one call for each 500 of a partition.
+
+        Raises QueueUnavailable if Redis did not confirm within some seconds, MessageTooLarge, ValueError and
+        TypeError (before anything is sent) for messages that cannot be stored.
+        """
+        for partition, args in batches(messages, delay_ms, len(self._keys)):
+            self._call(self._keys[partition], args)
+
+    def _call(self, keys: Keys, args: list[Any]) -> None:
+        producer, sequence = self._next()
+        end, backoff_s = time.monotonic() + _TRY_FOR_S, 0.05
+        while True:
+            try:
+                ENQUEUE.run(
+                    self._client, (*keys.base, keys.of_producer(producer)), (sequence, MEMORY_MS, *args)
+                )
+            except AWAY as away:
+                if time.monotonic() + backoff_s > end:
+                    raise QueueUnavailable(f"messages not confirmed by redis: {away}") from away
+                time.sleep(backoff_s)
+                backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
+            else:
+                return
+
+    def _next(self) -> tuple[str, int]:
+        if not hasattr(self._local, "producer"):
+            self._local.producer, self._local.sequence = uuid4().hex, itertools.count(1)
+        return self._local.producer, next(self._local.sequence)
+
+
+def batches(messages: Sequence[Message[Any]], delay_ms: int, partitions: int) -> list[tuple[int, list[Any]]]:
+    """The arguments of the calls that enqueue these messages: (partition, up to 500 messages)."""
+    by_partition: dict[int, list[tuple[int, int, str, bytes]]] = {}
+    for message in messages:
+        by_partition.setdefault(partition_for(message, partitions), []).append(arguments(message, delay_ms))
+    return [
+        (partition, list(itertools.chain.from_iterable(found[first : first + MESSAGES_A_CALL])))
+        for partition, found in by_partition.items()
+        for first in range(0, len(found), MESSAGES_A_CALL)
+    ]
