@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
     api_processes: PositiveInt = 1
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Where `worker` and `scheduler` show this host's metrics, at HOST: for hosts that run no api."""
 
     # Redis. Without an address a private server is started in the data directory.
     redis_url: str | None = Field(None, validation_alias="REDIS_URL")
