@@ -23,7 +23,7 @@ async def reconcile(context: Context, organization: Organization) -> dict[str, i
     """
     counts = {"created": 0, "renewed": 0, "removed": 0, "failed": 0}
     graph = context.graph_of(organization.id)
-    at_graph = {subscription.id: subscription for subscription in await _ours(context, graph)}
+    present = {subscription.id for subscription in await at_graph(context, organization.id)}
     known = {
         (subscription.mailbox, subscription.folder): subscription
         for subscription in await context.store.subscriptions.all()
@@ -35,14 +35,14 @@ async def reconcile(context: Context, organization: Organization) -> dict[str, i
             await remove(context, organization.id, subscription.id)
             counts["removed"] += 1
     kept = {known[place].id for place in wanted if place in known}
-    for stray in set(at_graph) - kept:
+    for stray in present - kept:
         # Whose secret we do not know cannot be told from a forgery: end it.
         await graph_subscriptions.delete(graph, stray)
         counts["removed"] += 1
     for mailbox, folder in wanted:
         try:
             done = await _ensure(
-                context, organization, mailbox, folder, known.get((mailbox, folder)), set(at_graph)
+                context, organization, mailbox, folder, known.get((mailbox, folder)), present
             )
         except EconeuraError as failed:
             metrics.ERRORS.labels(failed.code, "subscriptions", "warning").inc()
@@ -69,7 +69,7 @@ async def handle_lifecycle(
     if event == "subscriptionRemoved":
         await context.store.subscriptions.delete(subscription_id)
         if (mailbox, folder) in _wanted(context, organization):
-            await _create(context, organization, mailbox, folder)
+            await subscribe(context, organization, mailbox, folder)
     await context.queue.sync(organization_id, mailbox)
 
 
@@ -85,14 +85,14 @@ def _wanted(context: Context, organization: Organization) -> list[tuple[str, str
     return [(mailbox, folder) for mailbox in organization.mailboxes for folder in organization.folders]
 
 
-async def _ours(context: Context, graph: Graph) -> list[graph_subscriptions.Subscription]:
-    """Graph's list holds all subscriptions of the app: only those that lead to us are ours."""
+async def at_graph(context: Context, organization_id: str) -> list[graph_subscriptions.Subscription]:
+    """The subscriptions that lead to us; Graph's list holds all those of the app."""
     if context.settings.public_url is None:
         return []
     target = _notification_url(context)
     return [
         item
-        for item in await graph_subscriptions.list_subscriptions(graph)
+        for item in await graph_subscriptions.list_subscriptions(context.graph_of(organization_id))
         if item.notification_url == target
     ]
 
@@ -103,12 +103,12 @@ async def _ensure(
     mailbox: str,
     folder: str,
     known: Subscription | None,
-    at_graph: set[str],
+    present: set[str],
 ) -> str:
-    if known is None or known.id not in at_graph:
+    if known is None or known.id not in present:
         if known is not None:
             await context.store.subscriptions.delete(known.id)
-        await _create(context, organization, mailbox, folder)
+        await subscribe(context, organization, mailbox, folder)
         return "created"
     # Renew at half life: one failed renewal still leaves days to try again.
     created, expires = (datetime.fromisoformat(moment) for moment in (known.created_at, known.expires_at))
@@ -118,12 +118,16 @@ async def _ensure(
         await _renew(context, context.graph_of(organization.id), known)
     except NotFound:
         await context.store.subscriptions.delete(known.id)
-        await _create(context, organization, mailbox, folder)
+        await subscribe(context, organization, mailbox, folder)
         return "created"
     return "renewed"
 
 
-async def _create(context: Context, organization: Organization, mailbox: str, folder: str) -> None:
+async def subscribe(context: Context, organization: Organization, mailbox: str, folder: str) -> Subscription:
+    """Subscribe to a folder and note it, in place of one that Graph already has; a look at it follows.
+
+    Graph calls our webhook before it answers. Raises BadRequest where that fails.
+    """
     graph = context.graph_of(organization.id)
     resource = graph_subscriptions.resource_of(mailbox, folder)
     for last_try in (False, True):
@@ -141,20 +145,19 @@ async def _create(context: Context, organization: Organization, mailbox: str, fo
             await _delete_for(graph, resource)
         else:
             break
-    now = datetime.now(UTC)
-    await context.store.subscriptions.save(
-        Subscription(
-            id=made.id,
-            organization_id=organization.id,
-            mailbox=mailbox,
-            folder=folder,
-            client_state=made.client_state or "",
-            expires_at=made.expires_at.isoformat(),
-            created_at=now.isoformat(),
-        )
+    subscription = Subscription(
+        id=made.id,
+        organization_id=organization.id,
+        mailbox=mailbox,
+        folder=folder,
+        client_state=made.client_state or "",
+        expires_at=made.expires_at.isoformat(),
+        created_at=datetime.now(UTC).isoformat(),
     )
+    await context.store.subscriptions.save(subscription)
     # What arrived before Graph began to tell us is found by looking.
     await context.queue.sync(organization.id, mailbox)
+    return subscription
 
 
 async def _delete_for(graph: Graph, resource: str) -> None:

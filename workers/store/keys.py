@@ -11,6 +11,8 @@ class Keys:
     """Key names of a namespace. The broker's keys (`…:q:`) and the throttle's (`…:throttle:`) are theirs."""
 
     namespace: str
+    partitions: int = 1
+    """Of the broker: a fire of the schedule is claimed and queued in one step, so in a partition's slot."""
 
     def _key(self, *parts: str) -> str:
         return ":".join((f"{{{self.namespace}}}", *parts))
@@ -74,6 +76,38 @@ class Keys:
     def categories(self, mailbox: str) -> str:
         """Set: master categories known to exist in a mailbox."""
         return self._key("categories", mailbox)
+
+    def _schedule(self, *parts: str) -> str:
+        tag = self.namespace if self.partitions == 1 else f"{self.namespace}:0"
+        return ":".join((f"{{{tag}}}", "schedule", *parts))
+
+    def schedule_defined(self) -> str:
+        """Hash: id -> definition (JSON) of every job, as the schedulers read it from table and file."""
+        return self._schedule("defined")
+
+    def schedule_version(self) -> str:
+        """Counter: raised by whatever schedulers must look at now."""
+        return self._schedule("version")
+
+    def schedule_job(self, job_id: str) -> str:
+        """Hash: what was changed by a person, what was last due, what runs, counters."""
+        return self._schedule("job", job_id)
+
+    def schedule_runs(self, job_id: str) -> str:
+        """Hash: run id -> run (JSON), the last ones."""
+        return self._schedule("runs", job_id)
+
+    def schedule_order(self, job_id: str) -> str:
+        """List: ids of those runs, the newest first."""
+        return self._schedule("order", job_id)
+
+    def schedule_hour(self, hour: str) -> str:
+        """Hash: counts and times of the runs that ended in an hour ("2026-11-22T15"), for the reports."""
+        return self._schedule("hour", hour)
+
+    def schedulers(self) -> str:
+        """Sorted set: live schedulers by their last sign of life (ms)."""
+        return self._schedule("schedulers")
 
 
 def fingerprint(*parts: str) -> str:

@@ -81,11 +81,14 @@ class Mailboxes:
 
     async def read(self, mailbox: str, folder: str) -> FolderState:
         """State of a folder; zeros where it was never synchronised."""
-        fields = await self._redis.hmget(
-            self._keys.folder(mailbox, folder), "link", "since", "synced_at", "error"
-        )
-        link, since, synced_at, error = (part.decode() if part else "" for part in fields)
-        return FolderState(link or None, int(since or 0), int(synced_at or 0), error)
+        return (await self.read_many([(mailbox, folder)]))[0]
+
+    async def read_many(self, places: Sequence[tuple[str, str]]) -> list[FolderState]:
+        """State of each (mailbox, folder), in one round trip."""
+        async with self._redis.pipeline(transaction=False) as step:
+            for mailbox, folder in places:
+                step.hmget(self._keys.folder(mailbox, folder), "link", "since", "synced_at", "error")
+            return [_folder_state(fields) for fields in await step.execute()]
 
     async def known_categories(self, mailbox: str) -> set[str]:
         """Master categories known to exist in a mailbox."""
@@ -94,3 +97,8 @@ class Mailboxes:
     async def add_categories(self, mailbox: str, *names: str) -> None:
         if names:
             await self._redis.sadd(self._keys.categories(mailbox), *names)
+
+
+def _folder_state(fields: Sequence[bytes | None]) -> FolderState:
+    link, since, synced_at, error = (part.decode() if part else "" for part in fields)
+    return FolderState(link or None, int(since or 0), int(synced_at or 0), error)
