@@ -10,10 +10,10 @@ local LEASES, WAITING, STATE, SENDS, PAUSED_APP = KEYS[1], KEYS[2], KEYS[3], KEY
 local operation, ticket, places = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local channel_prefix, in_flight, lease_ms = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 
-local GRANTED, QUEUED, COME_BACK = 0, 1, 2
+local GRANTED, QUEUED, COME_BACK, OWN_TURN = 0, 1, 2, 3
 local MINUTE, CALL_MINUTES = 60000, 11
 local SENDS_WINDOW = 61000 -- a second more than Exchange's minute, for the time calls are on their way
-local HELD_AT_FIRST = 100
+local HELD_AT_FIRST = 20 -- too low only lets too many in line once, too high keeps places empty
 local STATE_LIFE = 12 * MINUTE
 
 local clock = redis.call('TIME')
@@ -97,14 +97,14 @@ local function sends_full_for(limit)
   return oldest[2] + SENDS_WINDOW - now + 1
 end
 
--- When there are more in line than can be served soon, each gets its own time to come back, at the pace of the line:
--- a common one would bring all of them back at once.
+-- When there are more in line than can be served soon, each gets its own time to come back, a little faster than the
+-- line moves: a common time would bring all of them back at once, a slower pace leave places empty.
 local function own_turn(queue_ms, come_back_ms)
   local held = tonumber(redis.call('HGET', STATE, 'held_ms') or HELD_AT_FIRST)
   local pace = held * places / in_flight
   local waiting = redis.call('ZCARD', WAITING)
   if waiting < in_flight or (waiting + 1) * pace <= queue_ms then return 0 end
-  local turn = math.max(tonumber(redis.call('HGET', STATE, 'turn') or 0), now + queue_ms / 2) + 0.9 * pace
+  local turn = math.max(tonumber(redis.call('HGET', STATE, 'turn') or 0), now + queue_ms / 2) + 0.8 * pace
   turn = math.min(turn, now + come_back_ms)
   redis.call('HSET', STATE, 'turn', turn)
   return turn - now
@@ -120,8 +120,9 @@ if operation == 'enter' then
   if not redis.call('ZSCORE', WAITING, member) then
     local full_for = calls_full_for(calls_limit)
     if sends_limit > 0 then full_for = math.max(full_for, sends_full_for(sends_limit)) end
-    if full_for == 0 then full_for = own_turn(queue_ms, come_back_ms) end
     if full_for > 0 then return {COME_BACK, math.ceil(full_for)} end
+    local turn_in = own_turn(queue_ms, come_back_ms)
+    if turn_in > 0 then return {OWN_TURN, math.ceil(turn_in)} end
     count_calls()
     if sends_limit > 0 then
       redis.call('ZADD', SENDS, now, ticket)

@@ -25,7 +25,8 @@ from workers.errors import TemporaryError, Throttled
 
 Kind = Literal["read", "action", "send"]
 _SCRIPT = Path(__file__).with_name("throttle.lua").read_text(encoding="utf-8")
-_GRANTED, _QUEUED, _COME_BACK = 0, 1, 2
+_GRANTED, _QUEUED, _OWN_TURN = 0, 1, 3
+_ASK_AGAIN_S = 0.5
 _log = logs.get_logger("throttle")
 
 
@@ -50,7 +51,7 @@ class Limits:
     wait_s: float = 2.0
     """Nobody holds a worker longer than this; the message comes back when it is its turn."""
     queue_s: float = 0.5
-    """No more are let in line than can be served in this time."""
+    """No more are let in line than can be served in this time, and no longer pauses are sat out."""
     come_back_s: float = 5.0
     backoff_s: float = 0.5
     backoff_cap_s: float = 60.0
@@ -88,6 +89,7 @@ class Throttle:
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._held: dict[str, Slot] = {}
         self._background: set[asyncio.Task[Any]] = set()
+        self._is_open = True
 
     @classmethod
     @asynccontextmanager
@@ -101,6 +103,7 @@ class Throttle:
         try:
             yield throttle
         finally:
+            throttle._is_open = False
             for task in (listening, renewing):
                 task.cancel()
             await asyncio.gather(listening, renewing, *throttle._background, return_exceptions=True)
@@ -142,20 +145,30 @@ class Throttle:
                 outcome, ms = await self._ask(lane, ticket, kind, places, end - time.monotonic())
                 if outcome == _GRANTED:
                     entered = True
-                    continue
-                left_s = end - time.monotonic()
-                wait_s = ms / 1000 if outcome == _COME_BACK else min(0.5, left_s)
-                if left_s <= 0 or wait_s > left_s:
-                    raise Throttled(f"mailbox at its limit ({kind})", retry_after_s=_spread(wait_s))
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_spread(wait_s) if outcome == _COME_BACK else wait_s):
-                        # A grant can be lost on its way (a reconnect): so it is asked for again now and then.
-                        await asyncio.shield(granted)
-                        entered = True
+                else:
+                    wait_s = self._wait_of(outcome, ms / 1000, end - time.monotonic())
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(wait_s):
+                            await asyncio.shield(granted)
+                            entered = True
         finally:
             del self._waiting[ticket]
             if not entered:
                 self._later(self._run("give_up", lane, ticket, places))
+
+    def _wait_of(self, outcome: int, told_s: float, left_s: float) -> float:
+        """Seconds until asking again; raises Throttled where that would hold the worker too long."""
+        if outcome == _QUEUED:
+            if left_s <= 0:
+                raise Throttled("mailbox busy: no place in time", retry_after_s=_spread(_ASK_AGAIN_S))
+            # A grant can be lost on its way (a reconnect): so it is asked for now and then.
+            return min(_ASK_AGAIN_S, left_s)
+        if outcome == _OWN_TURN:
+            raise Throttled("mailbox busy: the line is long", retry_after_s=told_s)
+        wait_s = _spread(told_s)
+        if wait_s > min(self._limits.queue_s, left_s):
+            raise Throttled("mailbox paused or at its limit", retry_after_s=wait_s)
+        return wait_s
 
     async def _ask(self, lane: Lane, ticket: str, kind: Kind, places: int, left_s: float) -> tuple[int, int]:
         limits = self._limits
@@ -188,12 +201,13 @@ class Throttle:
 
     async def _listen(self) -> None:
         channel = f"{self._prefix}granted:{self._process}"
-        while True:
+        # redis-py can swallow the cancellation of a read: hence the flag, and reads that end by themselves.
+        while self._is_open:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
                     await pubsub.subscribe(channel)
-                    while True:
-                        if message := await pubsub.get_message(timeout=30.0):
+                    while self._is_open:
+                        if message := await pubsub.get_message(timeout=1.0):
                             self._wake(message["data"])
             except redis.RedisError as lost:
                 _log.warning("throttle_channel_lost", error=type(lost).__name__)

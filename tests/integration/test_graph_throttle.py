@@ -1,0 +1,257 @@
+"""The limiter on a real Redis: several `Throttle`s stand for several processes, which share no more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+import redis.asyncio
+
+from workers.errors import Throttled
+from workers.graph.throttle import Kind, Lane, Limits, Throttle
+
+LANE = Lane("tenant/app", "soporte@acme.example")
+OTHER = Lane("tenant/app", "ventas@acme.example")
+PREFIX = "{test}:throttle:"
+
+
+class Gauge:
+    """How many calls are in flight, and the most there ever were."""
+
+    def __init__(self) -> None:
+        self.now = self.most = self.done = 0
+
+    async def call(
+        self, throttle: Throttle, lane: Lane, *, lasting_s: float = 0.05, kind: Kind = "action"
+    ) -> None:
+        async with throttle.slot(lane, kind) as slot:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await asyncio.sleep(lasting_s)
+            self.now -= 1
+            slot.finish(went_well=True)
+        self.done += 1
+
+
+@pytest.fixture
+async def shared(redis_url: str) -> AsyncIterator[redis.asyncio.Redis]:
+    pool = redis.asyncio.BlockingConnectionPool.from_url(redis_url, max_connections=32, socket_timeout=5)
+    client = redis.asyncio.Redis(connection_pool=pool)
+    yield client
+    await client.aclose()
+    await pool.disconnect()
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as opened:
+        yield opened
+
+
+async def processes(
+    stack: AsyncExitStack, client: redis.asyncio.Redis, count: int, limits: Limits | None = None
+) -> list[Throttle]:
+    return [await stack.enter_async_context(Throttle.open(client, "test", limits)) for _ in range(count)]
+
+
+async def until_size(client: redis.asyncio.Redis, name: str, size: int, deadline_s: float = 5.0) -> None:
+    """Wait until the lane's set of that name (leases, waiting, sends) has so many members."""
+    end = time.monotonic() + deadline_s
+    while await client.zcard(f"{PREFIX}{LANE.app}:{LANE.mailbox}:{name}") != size:
+        assert time.monotonic() < end, f"{name} never reached {size}"
+        await asyncio.sleep(0.005)
+
+
+async def retrying(gauge: Gauge, throttle: Throttle, lane: Lane, lasting_s: float) -> None:
+    """What the queue does: a message that is sent back comes again when it is told to."""
+    while True:
+        try:
+            return await gauge.call(throttle, lane, lasting_s=lasting_s)
+        except Throttled as told:
+            await asyncio.sleep(told.retry_after_s or 0)
+
+
+async def test_never_more_than_four_in_flight_over_all_processes(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    gauge = Gauge()
+    many = await processes(stack, shared, 4)
+    await asyncio.gather(*(retrying(gauge, many[number % 4], LANE, 0.01) for number in range(120)))
+    assert (gauge.most, gauge.done) == (4, 120)
+    await until_size(shared, "leases", 0)
+
+
+async def test_a_burst_uses_nearly_all_that_the_limit_allows(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    gauge = Gauge()
+    many = await processes(stack, shared, 4)
+    started = time.monotonic()
+    await asyncio.gather(*(retrying(gauge, many[number % 4], LANE, 0.05) for number in range(240)))
+    used = 240 * 0.05 / 4 / (time.monotonic() - started)
+    # The bench asks for more than 0.9; a machine shared with the rest of the suite gets some leave.
+    assert used > 0.75
+
+
+async def test_a_mailbox_at_its_limit_keeps_no_other_waiting(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    gauge = Gauge()
+    (one,) = await processes(stack, shared, 1)
+    busy = [asyncio.create_task(gauge.call(one, LANE, lasting_s=1.0)) for _ in range(4)]
+    started = time.monotonic()
+    await asyncio.wait_for(gauge.call(one, OTHER, lasting_s=0.0), 1.0)
+    assert time.monotonic() - started < 0.5
+    await asyncio.gather(*busy)
+
+
+async def test_places_of_a_dead_process_are_free_again_when_its_leases_lapse(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    limits = Limits(lease_s=0.5)
+    dead, alive = await processes(stack, shared, 2, limits)
+    # A process that dies says nothing any more, neither that it finished nor that it still works.
+    for _ in range(4):
+        async with dead.slot(LANE, "action"):
+            pass
+    gauge = Gauge()
+    started = time.monotonic()
+    await gauge.call(alive, LANE, lasting_s=0.0)
+    assert 0.3 < time.monotonic() - started < 2.0
+
+
+async def test_a_call_that_takes_long_keeps_its_place(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    gauge = Gauge()
+    one, other = await processes(stack, shared, 2, Limits(in_flight=1, lease_s=0.4))
+    slow = asyncio.create_task(gauge.call(one, LANE, lasting_s=1.2))
+    await until_size(shared, "leases", 1)
+    await gauge.call(other, LANE, lasting_s=0.0)
+    await slow
+    assert gauge.most == 1
+
+
+async def test_who_waits_too_long_is_told_when_to_come_back(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    gauge = Gauge()
+    (one,) = await processes(stack, shared, 1, Limits(in_flight=1, wait_s=0.2))
+    holding = asyncio.create_task(gauge.call(one, LANE, lasting_s=0.6))
+    await until_size(shared, "leases", 1)
+    started = time.monotonic()
+    with pytest.raises(Throttled) as told:
+        await gauge.call(one, LANE)
+    assert time.monotonic() - started < 0.5
+    assert told.value.retry_after_s is not None
+    await holding
+    await until_size(shared, "leases", 0)
+    await gauge.call(one, LANE, lasting_s=0.0)
+
+
+async def test_sends_are_counted_by_the_minute(shared: redis.asyncio.Redis, stack: AsyncExitStack) -> None:
+    gauge = Gauge()
+    (one,) = await processes(stack, shared, 1)
+    for _ in range(30):
+        await gauge.call(one, LANE, lasting_s=0.0, kind="send")
+    with pytest.raises(Throttled) as told:
+        await gauge.call(one, LANE, kind="send")
+    assert 50 < (told.value.retry_after_s or 0) < 75
+    await gauge.call(one, LANE, lasting_s=0.0, kind="action")
+    await gauge.call(one, OTHER, lasting_s=0.0, kind="send")
+
+
+async def test_reading_stops_before_the_window_is_used_up_and_actions_go_on(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    gauge = Gauge()
+    (one,) = await processes(stack, shared, 1, Limits(calls=12, calls_of_reading=10))
+    for _ in range(10):
+        await gauge.call(one, LANE, lasting_s=0.0, kind="read")
+    with pytest.raises(Throttled) as told:
+        await gauge.call(one, LANE, kind="read")
+    assert 500 < (told.value.retry_after_s or 0) < 800
+    for _ in range(2):
+        await gauge.call(one, LANE, lasting_s=0.0, kind="action")
+    with pytest.raises(Throttled):
+        await gauge.call(one, LANE, kind="action")
+
+
+async def test_a_pause_holds_the_mailbox_in_every_process_and_no_other(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    gauge = Gauge()
+    one, other = await processes(stack, shared, 2)
+    await one.pause(LANE, 30.0)
+    with pytest.raises(Throttled) as told:
+        await gauge.call(other, LANE)
+    assert 29 < (told.value.retry_after_s or 0) < 37
+    await gauge.call(other, OTHER, lasting_s=0.0)
+
+
+async def test_a_pause_of_the_app_holds_all_its_mailboxes(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    gauge = Gauge()
+    one, other = await processes(stack, shared, 2)
+    await one.pause(LANE, 30.0, whole_app=True)
+    with pytest.raises(Throttled):
+        await gauge.call(other, OTHER)
+    await gauge.call(other, Lane("tenant/another-app", LANE.mailbox), lasting_s=0.0)
+
+
+async def test_a_short_pause_is_waited_for(shared: redis.asyncio.Redis, stack: AsyncExitStack) -> None:
+    gauge = Gauge()
+    (one,) = await processes(stack, shared, 1)
+    await one.pause(LANE, 0.3)
+    started = time.monotonic()
+    await gauge.call(one, LANE, lasting_s=0.0)
+    assert 0.25 < time.monotonic() - started < 1.5
+
+
+async def test_unnamed_pauses_double_until_a_call_goes_well(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    gauge = Gauge()
+    (one,) = await processes(stack, shared, 1, Limits(backoff_s=0.05))
+    lengths = [await one.pause(LANE, None) for _ in range(3)]
+    assert lengths == pytest.approx([0.05, 0.1, 0.2], abs=0.03)
+    await gauge.call(one, LANE, lasting_s=0.0)
+    await until_size(shared, "leases", 0)
+    assert await one.pause(LANE, None) == pytest.approx(0.05, abs=0.03)
+
+
+async def test_a_cancelled_wait_leaves_the_line(shared: redis.asyncio.Redis, stack: AsyncExitStack) -> None:
+    gauge = Gauge()
+    (one,) = await processes(stack, shared, 1, Limits(in_flight=1))
+    holding = asyncio.create_task(gauge.call(one, LANE, lasting_s=0.4))
+    await until_size(shared, "leases", 1)
+    waiting = asyncio.create_task(gauge.call(one, LANE, kind="send"))
+    await until_size(shared, "waiting", 1)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await until_size(shared, "waiting", 0)
+    # It never sent anything: the minute's thirty are all still there.
+    await until_size(shared, "sends", 0)
+    await holding
+
+
+async def test_places_taken_together_are_had_together_or_not_at_all(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    one, other = await processes(stack, shared, 2)
+    order = []
+
+    async def batch(throttle: Throttle, name: str) -> None:
+        async with throttle.slot(LANE, "action", places=3) as slot:
+            order.append(f"{name} in")
+            await asyncio.sleep(0.05)
+            order.append(f"{name} out")
+            slot.finish(went_well=True)
+
+    await asyncio.gather(batch(one, "a"), batch(other, "b"))
+    assert [step.split()[1] for step in order] == ["in", "out", "in", "out"]
