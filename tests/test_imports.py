@@ -15,6 +15,8 @@ FOUNDATION = {
     "workers.logs",
     "workers.metrics",
     "workers.jobs",
+    "workers.job_tables",
+    "workers.cron",
     "workers.redis_clients",
 }
 PARTS = {"workers.graph", "workers.analysis", "workers.store", "workers.broker"}

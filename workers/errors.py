@@ -78,6 +78,16 @@ class BadRequest(PermanentError):
     code = "bad_request"
 
 
+class BadSchedule(PermanentError):
+    """A cron line or timezone cannot be read; `field` is "schedule" or "timezone"."""
+
+    code = "bad_schedule"
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class MessageTooLarge(PermanentError):
     """A queue message is over the size limit."""
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Overlap = Literal["skip", "queue", "allow"]
 
 
 @dataclass(frozen=True)
 class ScheduledJob:
-    """A job of the schedule. `schedule` is standard cron (0 and 7 are Sunday) in `timezone`."""
+    """A job of the schedule. `schedule` is a cron line (workers/cron.py) in `timezone`."""
 
     id: str
     schedule: str
@@ -18,6 +22,17 @@ class ScheduledJob:
     """A fire missed by less than this (an outage) is made up for once; an older one is counted as missed."""
     priority: str = "normal"
     timezone: str = "UTC"
+    overlap: Overlap = "skip"
+    """A fire during the former run is skipped and counted, waits for its end, or runs beside it."""
+    jitter_s: int = 0
+    """Each fire is up to so much late, by a figure that all schedulers agree on."""
+    per_organization: bool = False
+    """Its work is done for one organization after the other, so that one may have a time of its own."""
+    ping_url: str | None = None
+    """Told of start, success and failure, as https://healthchecks.io takes them."""
+    actor: str = ""
+    """What does the work; the job's own id where empty."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -32,6 +47,7 @@ SCHEDULED_JOBS: dict[str, ScheduledJob] = {
             "Finds messages recorded but not finished and folders not synced lately, and queues them.",
             time_limit_s=4 * _MINUTE,
             catch_up_s=5 * _MINUTE,
+            per_organization=True,
         ),
         ScheduledJob(
             "graph_sync",
@@ -40,6 +56,7 @@ SCHEDULED_JOBS: dict[str, ScheduledJob] = {
             "Delta sync of each watched folder, subscription renewal and re-creation, master categories.",
             time_limit_s=10 * _MINUTE,
             catch_up_s=15 * _MINUTE,
+            per_organization=True,
         ),
         ScheduledJob(
             "cleanup",
@@ -67,6 +84,7 @@ SCHEDULED_JOBS: dict[str, ScheduledJob] = {
             time_limit_s=30 * _MINUTE,
             catch_up_s=_DAY,
             priority="low",
+            per_organization=True,
         ),
         ScheduledJob(
             "weekly_export",
@@ -76,6 +94,7 @@ SCHEDULED_JOBS: dict[str, ScheduledJob] = {
             time_limit_s=2 * _HOUR,
             catch_up_s=3 * _DAY,
             priority="low",
+            per_organization=True,
         ),
     )
 }

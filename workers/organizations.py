@@ -15,12 +15,15 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
 )
 
 from workers.errors import SettingsError
+from workers.job_tables import JobTable, JobTimes, scheduled_jobs
+from workers.jobs import ScheduledJob
 from workers.settings import secret
 
 Category = Literal["finance", "calendar", "support", "sales", "newsletter", "spam", "personal", "general"]
@@ -145,6 +148,8 @@ class Organization(_Strict):
     rules: tuple[Rule, ...] = ()
     templates: dict[str, Template] = {}
     report_to: tuple[Address, ...] = ()
+    jobs: dict[str, JobTimes] = {}
+    """Times of its own for scheduled jobs (see workers/job_tables.py)."""
 
     @field_validator("mailboxes")
     @classmethod
@@ -183,6 +188,9 @@ class Organization(_Strict):
         return ZoneInfo(self.timezone)
 
 
+_JOBS: TypeAdapter[dict[Identifier, JobTable]] = TypeAdapter(dict[Identifier, JobTable])
+
+
 @dataclass(frozen=True)
 class Credential:
     """What msal needs to get an app token: a secret, or a certificate's private key and public part (PEM)."""
@@ -192,10 +200,19 @@ class Credential:
 
 
 class Organizations:
-    """All organizations of the file, found by id or by mailbox."""
+    """All organizations of the file, found by id or by mailbox, and the schedule's part of it."""
 
-    def __init__(self, organizations: tuple[Organization, ...], *, base_dir: Path = Path()) -> None:
+    def __init__(
+        self,
+        organizations: tuple[Organization, ...],
+        *,
+        base_dir: Path = Path(),
+        jobs: Mapping[str, JobTable] | None = None,
+    ) -> None:
         self._by_id = {organization.id: organization for organization in organizations}
+        self.scheduled_jobs: dict[str, ScheduledJob] = scheduled_jobs(
+            jobs or {}, {organization.id: organization.jobs for organization in organizations}
+        )
         self._base_dir = base_dir
         self._by_mailbox: dict[str, Organization] = {}
         for organization in organizations:
@@ -259,7 +276,15 @@ def load_organizations(path: Path | None) -> Organizations:
     return Organizations(
         tuple(_organization(path, identifier, table) for identifier, table in tables.items()),
         base_dir=path.parent,
+        jobs=_jobs(path, raw.get("jobs", {})),
     )
+
+
+def _jobs(path: Path, tables: Any) -> dict[str, JobTable]:
+    try:
+        return _JOBS.validate_python(tables)
+    except ValidationError as invalid:
+        raise SettingsError(f"{path}: {_problems(invalid, 'jobs')}") from None
 
 
 def _organization(path: Path, identifier: str, table: Any) -> Organization:
@@ -268,9 +293,13 @@ def _organization(path: Path, identifier: str, table: Any) -> Organization:
     try:
         return Organization.model_validate({"id": identifier, **table})
     except ValidationError as invalid:
-        problems = []
-        for error in invalid.errors():
-            where = ".".join(str(part) for part in ("organizations", identifier, *error["loc"]))
-            text = "unknown setting" if error["type"] == "extra_forbidden" else error["msg"]
-            problems.append(f"{where}: {text.removeprefix('Value error, ')}")
-        raise SettingsError(f"{path}: " + "; ".join(problems)) from None
+        raise SettingsError(f"{path}: {_problems(invalid, 'organizations', identifier)}") from None
+
+
+def _problems(invalid: ValidationError, *table: str) -> str:
+    problems = []
+    for error in invalid.errors():
+        where = ".".join(str(part) for part in (*table, *error["loc"]))
+        text = "unknown setting" if error["type"] == "extra_forbidden" else error["msg"]
+        problems.append(f"{where}: {text.removeprefix('Value error, ')}")
+    return "; ".join(problems)
