@@ -13,6 +13,8 @@ from workers.store.keys import Keys
 from workers.store.ledger import Ended, Ledger, NewMessage
 from workers.store.mailboxes import FolderState, Mailboxes
 from workers.store.record import PlannedStep, Record
+from workers.store.schedule import Schedule, ScheduledRuns
+from workers.store.schedulers import Schedulers
 from workers.store.subscriptions import Subscription, Subscriptions
 from workers.store.switches import Switches
 
@@ -28,6 +30,9 @@ __all__ = [
     "NewMessage",
     "PlannedStep",
     "Record",
+    "Schedule",
+    "ScheduledRuns",
+    "Schedulers",
     "Store",
     "Subscription",
     "Subscriptions",
@@ -46,11 +51,14 @@ class Store:
     subscriptions: Subscriptions
     jobs: Jobs
     switches: Switches
+    schedule: Schedule
+    scheduled_runs: ScheduledRuns
+    schedulers: Schedulers
 
     @classmethod
     def over(cls, client: AsyncRedis, settings: Settings) -> Store:
         """A store over a client that the caller owns."""
-        keys = Keys(settings.namespace)
+        keys = Keys(settings.namespace, settings.partitions)
         return cls(
             redis=client,
             keys=keys,
@@ -62,6 +70,9 @@ class Store:
             subscriptions=Subscriptions(client, keys),
             jobs=Jobs(client, keys),
             switches=Switches(client, keys),
+            schedule=Schedule(client, keys),
+            scheduled_runs=ScheduledRuns(client, keys),
+            schedulers=Schedulers(client, keys),
         )  # fmt: skip
 
     @classmethod
