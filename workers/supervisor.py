@@ -57,7 +57,8 @@ class Supervisor:
 
     def __init__(self, programs: Sequence[Program], *, backoff: Backoff | None = None) -> None:
         self._keepers = [_Keeper(program, backoff or Backoff()) for program in programs]
-        self._stopping = asyncio.Event()
+        self.stopping = asyncio.Event()
+        """Set once the programs are being stopped."""
 
     async def run(self) -> int:
         """Return 0 if every program ended well when told to, else 1."""
@@ -74,7 +75,7 @@ class Supervisor:
             async with asyncio.TaskGroup() as tasks:
                 for keeper in self._keepers:
                     tasks.create_task(keeper.keep())
-                await self._stopping.wait()
+                await self.stopping.wait()
                 for role, keepers in groupby(self._keepers, key=lambda keeper: keeper.program.role):
                     _log.info("draining", role=role)
                     await asyncio.gather(*(keeper.drain() for keeper in keepers))
@@ -85,10 +86,10 @@ class Supervisor:
 
     def stop(self) -> None:
         """Begin to drain; `run` returns when it is done."""
-        self._stopping.set()
+        self.stopping.set()
 
     def _interrupt(self) -> None:
-        if self._stopping.is_set():
+        if self.stopping.is_set():
             for keeper in self._keepers:
                 keeper.hurry()
         self.stop()

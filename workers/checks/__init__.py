@@ -1,0 +1,1 @@
+"""What `econeura check` verifies, one file a matter; each finding says what to fix."""
