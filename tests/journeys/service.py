@@ -64,7 +64,7 @@ class Service:
 
     def configure(self, *, rules: str = "", mode: str = "act") -> None:
         """Write the organizations file: all mailboxes of the sandbox, and these rules (TOML)."""
-        info = self.sandbox.info
+        info = self.sandbox.run
         self._organizations.write_text(
             f"""
             [organizations.{ORGANIZATION}]
@@ -79,7 +79,7 @@ class Service:
         )
 
     def start(self) -> Service:
-        info = self.sandbox.info
+        info = self.sandbox.run
         environment = {
             **{
                 name: value
@@ -165,7 +165,7 @@ class Service:
         """Lines of all messages that ended so far."""
         with self.redis() as client:
             entries = client.xrange(f"{{econeura}}:journal:{ORGANIZATION}")
-        return [json.loads(fields[b"line"]) for _, fields in entries]  # type: ignore[union-attr]
+        return [json.loads(fields[b"line"]) for _, fields in entries]
 
     def unfinished(self) -> int:
         with self.redis() as client:

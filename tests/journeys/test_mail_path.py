@@ -40,21 +40,8 @@ def sandbox(start_sandbox: StartSandbox) -> SandboxProcess:
     return start_sandbox("--no-samples", "--mailbox", BOX, "--sends-per-minute", "0")
 
 
-def deliver(sandbox: SandboxProcess, **fields: Any) -> list[dict[str, Any]]:
-    order = {"mailbox": BOX, "from": "Ana Ruiz <ana@cliente.example>", "body": "Texto del mensaje.", **fields}
-    delivered: list[dict[str, Any]] = sandbox.admin("POST", "/deliver", order)["delivered"]
-    return delivered
-
-
-def messages_in(sandbox: SandboxProcess, folder: str) -> list[dict[str, Any]]:
-    state = sandbox.admin("GET", f"/state?bodies=1&mailbox={BOX}")
-    listed: list[dict[str, Any]] = state["mailboxes"][BOX]["folders"][folder]["messages"]
-    return listed
-
-
-def sent(sandbox: SandboxProcess) -> list[dict[str, Any]]:
-    mail: list[dict[str, Any]] = sandbox.admin("GET", "/state?bodies=1")["sent"]
-    return mail
+def deliver(sandbox: SandboxProcess, **fields: Any) -> None:
+    sandbox.deliver(BOX, **{"from": "Ana Ruiz <ana@cliente.example>", "body": "Texto del mensaje.", **fields})
 
 
 def test_an_invoice_is_categorized_forwarded_and_archived(
@@ -64,12 +51,12 @@ def test_an_invoice_is_categorized_forwarded_and_archived(
     deliver(sandbox, subject="Factura 42", body="Adjuntamos la factura 42 por 121,00 €.")
     (line,) = service.wait_until_finished(1)
     assert line["state"] == "done"
-    (archived,) = messages_in(sandbox, "archive")
+    (archived,) = sandbox.folder(BOX, "archive")
     assert archived["categories"] == ["Finanzas"]
-    (forwarded,) = sent(sandbox)
+    (forwarded,) = sandbox.sent(BOX)
     assert forwarded["to"] == ["contabilidad@acme.example"]
     assert "factura 42 por 121,00" in forwarded["body"]["content"], "the original text travels along"
-    colours = sandbox.admin("GET", "/state")["mailboxes"][BOX]["categories"]
+    colours = sandbox.admin("GET", "state")["mailboxes"][BOX]["categories"]
     assert "Finanzas" in {category["displayName"] for category in colours}
 
 
@@ -79,13 +66,13 @@ def test_a_question_is_answered_to_its_sender_above_the_quote(
     service = start_service(sandbox, rules=RULES)
     deliver(sandbox, subject="Ayuda con el acceso", body="No puedo entrar desde ayer.")
     service.wait_until_finished(1)
-    (answer,) = sent(sandbox)
+    (answer,) = sandbox.sent(BOX)
     assert answer["to"] == ["ana@cliente.example"]
     assert answer["subject"].startswith("Hemos recibido su mensaje")
     text = answer["body"]["content"]
     assert text.index("lo miramos hoy mismo") < text.index("No puedo entrar desde ayer")
-    assert messages_in(sandbox, "drafts") == []
-    (kept,) = messages_in(sandbox, "inbox")
+    assert sandbox.folder(BOX, "drafts") == []
+    (kept,) = sandbox.folder(BOX, "inbox")
     assert kept["categories"] == ["Soporte"]
 
 
@@ -105,7 +92,7 @@ def test_automatic_mail_is_never_answered(
     service = start_service(sandbox, rules=RULES)
     deliver(sandbox, subject="Ayuda: fuera de la oficina", headers=headers)
     (line,) = service.wait_until_finished(1)
-    assert sent(sandbox) == [] and messages_in(sandbox, "drafts") == []
+    assert sandbox.sent(BOX) == [] and sandbox.folder(BOX, "drafts") == []
     assert {action["type"]: action["status"] for action in line["actions"]} == {
         "categorize": "done",
         "respond": "skipped",
@@ -119,8 +106,8 @@ def test_observe_changes_nothing_and_says_what_it_would_do(
     deliver(sandbox, subject="Factura 42")
     (line,) = service.wait_until_finished(1)
     assert [action["status"] for action in line["actions"]] == ["observed"] * 3
-    (untouched,) = messages_in(sandbox, "inbox")
-    assert untouched["categories"] == [] and sent(sandbox) == []
+    (untouched,) = sandbox.folder(BOX, "inbox")
+    assert untouched["categories"] == [] and sandbox.sent(BOX) == []
     writes = [
         call for call in sandbox.admin("GET", "/calls")["calls"] if call["method"] in ("PATCH", "DELETE")
     ]
@@ -133,8 +120,8 @@ def test_draft_mode_leaves_the_answer_to_a_person(
     service = start_service(sandbox, rules=RULES, mode="draft")
     deliver(sandbox, subject="Ayuda con el acceso")
     (line,) = service.wait_until_finished(1)
-    assert sent(sandbox) == []
-    (draft,) = messages_in(sandbox, "drafts")
+    assert sandbox.sent(BOX) == []
+    (draft,) = sandbox.folder(BOX, "drafts", bodies=True)
     assert draft["to"] == ["ana@cliente.example"] and "lo miramos hoy mismo" in draft["body"]["content"]
     assert {"type": "respond", "status": "waiting"}.items() <= line["actions"][1].items()
 
@@ -150,11 +137,11 @@ def test_a_killed_worker_costs_no_message_and_repeats_no_effect(
     worker.kill()
     lines = service.wait_until_finished(200, timeout_s=120)
     assert Counter(line["state"] for line in lines) == {"done": 200}
-    recipients = Counter(mail["to"][0] for mail in sent(sandbox))
+    recipients = Counter(mail["to"][0] for mail in sandbox.sent(BOX))
     assert recipients.pop("contabilidad@acme.example") == 80
     assert recipients == {f"ana{number}@cliente.example": 1 for number in range(1, 121)}
-    assert len(messages_in(sandbox, "archive")) == 80
-    assert messages_in(sandbox, "drafts") == []
+    assert len(sandbox.folder(BOX, "archive")) == 80
+    assert sandbox.folder(BOX, "drafts") == []
     assert service.stop() == 0
 
 
@@ -169,7 +156,7 @@ def test_sigterm_ends_cleanly_and_the_next_start_finishes_the_rest(
     service.start()
     lines = service.wait_until_finished(150)
     assert Counter(line["state"] for line in lines) == {"done": 150}
-    assert len(messages_in(sandbox, "archive")) == 150 and len(sent(sandbox)) == 150
+    assert len(sandbox.folder(BOX, "archive")) == 150 and len(sandbox.sent(BOX)) == 150
     assert service.stop() == 0
 
 
