@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,7 @@ class SandboxProcess:
     def start(self) -> SandboxProcess:
         """Start and wait until it is ready; AssertionError if it ends or takes longer than 20 s."""
         run_file = self.directory / "sandbox.json"
+        run_file.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "workers.sandbox", "--data-dir", str(self.directory), *self._options]
         )
@@ -94,6 +95,13 @@ class SandboxProcess:
     def fault(self, kind: str, **rule: Any) -> int:
         """Ask for a fault; returns its number."""
         return int(self.admin("POST", "faults", {"kind": kind, **rule})["number"])
+
+    def wait_until(self, fact: Callable[[], object], *, timeout_s: float = 10.0) -> None:
+        """Wait until something is true of the sandbox; AssertionError."""
+        deadline = time.monotonic() + timeout_s
+        while not fact():
+            assert time.monotonic() < deadline, f"not true within {timeout_s} s"
+            time.sleep(0.02)
 
     def behave(self, **changes: Any) -> None:
         """Change the behaviour, such as `latency_ms=50`."""

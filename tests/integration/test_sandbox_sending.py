@@ -9,7 +9,6 @@ import pytest
 
 from tests.sandbox_client import Conversation, conversation, escaped
 from tests.sandbox_process import SandboxProcess, running_sandbox
-from tests.waiting import wait_for
 
 TAG = "String {00020329-0000-0000-c000-000000000046} Name econeura"
 
@@ -130,7 +129,7 @@ async def test_the_sent_copy_can_lag_and_change_its_id(
         assert (await graph.call("POST", f"{path}/send")).status == 202
         assert await sent_with_tag(graph, mailbox, "k-2") == []
         assert (await graph.get(path)).status == 404
-        wait_for(lambda: sandbox.folder(mailbox, "sentitems"), timeout_s=5)
+        sandbox.wait_until(lambda: sandbox.folder(mailbox, "sentitems"))
         copies = await sent_with_tag(graph, mailbox, "k-2")
     finally:
         sandbox.behave(sent_copy_lag_s=0.0, sent_copy_changes_id=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from workers.sandbox import html_text
 if TYPE_CHECKING:
     from workers.sandbox.mailbox import Folder
 
+ADDRESS = re.compile(r"^[^@\s<>]+@[^@\s<>]+$")
 _PREVIEW_LENGTH = 255
 
 

@@ -59,10 +59,10 @@ def read_letter(raw: bytes) -> Letter:
 
 def _contents(mail: MimePart) -> tuple[dict[str, str], list[Attachment]]:
     """The richest body (HTML before text) and everything else as attachments."""
-    texts: dict[str, list[str]] = {"text/html": [], "text/plain": [], "text/calendar": []}
+    texts: dict[str, list[str]] = {"text/html": [], "text/plain": []}
     attachments = []
     for part in _leaves(mail):
-        kind = part.get_content_type()
+        kind = _kind(part)
         named = _file_name(part)
         disposition = str(part.get("Content-Disposition", "")).strip().lower()
         is_body = (
@@ -86,6 +86,15 @@ def _leaves(part: MimePart) -> Iterator[MimePart]:
                 yield from _leaves(inner)
     else:
         yield part
+
+
+def _kind(part: MimePart) -> str:
+    kind = part.get_content_type()
+    if part.get_content_maintype() != "multipart":
+        return kind
+    # Parts without the boundary they announce: what there is, is text.
+    content = part.get_payload()
+    return "text/html" if isinstance(content, str) and "<html" in content[:2000].lower() else "text/plain"
 
 
 def _attachment(part: MimePart, kind: str, name: str, disposition: str) -> Attachment:
@@ -135,22 +144,28 @@ def decoded(content: bytes, charset: str) -> str:
     return content.decode("latin-1")
 
 
+def _unfolded(value: Any) -> str:
+    """A header on one line; bytes that should not be there (RFC 6532 aside) are read as UTF-8 or Latin-1."""
+    return decoded(_FOLD.sub(" ", str(value)).encode("utf-8", "surrogateescape"), "utf-8")
+
+
 def _header_text(value: Any) -> str:
     """A header unfolded and its encoded words (RFC 2047) decoded; what cannot be decoded is left as sent."""
-    text = _FOLD.sub(" ", str(value)).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    text = _unfolded(value).strip()
     if "=?" not in text:
-        return text.strip()
+        return text
     try:
         parts = decode_header(text)
     except ValueError:
-        return text.strip()
+        return text
     return "".join(
         decoded(part, charset or "ascii") if isinstance(part, bytes) else part for part, charset in parts
     ).strip()
 
 
 def _recipients(mail: MimePart, name: str) -> list[dict[str, Any]]:
-    values = [_FOLD.sub(" ", str(value)) for value in mail.get_all(name, [])]
+    # Not get_all: it puts replacement characters for the bytes of an unencoded name.
+    values = [_unfolded(value) for one, value in mail.raw_items() if one.lower() == name.lower()]
     found = []
     for display_name, sent_address in getaddresses(values):
         address = _header_text(sent_address).replace(" ", "")

@@ -12,7 +12,7 @@ from workers.sandbox.behaviour import Behaviour
 from workers.sandbox.calls import GraphProblem
 from workers.sandbox.directory import Directory
 from workers.sandbox.mailbox import Mailbox
-from workers.sandbox.message import Letter, Message, now_in_seconds, recipient
+from workers.sandbox.message import ADDRESS, Letter, Message, now_in_seconds, recipient
 
 _KEPT = 100_000
 # What the sender's copy has and the recipient's has not.
@@ -58,8 +58,9 @@ class PostOffice:
         self.responders: dict[str, Responder] = {}
 
     def send(self, mailbox: Mailbox, draft: Message, *, keep_copy: bool = True) -> None:
-        """Send a draft; GraphProblem 400 if it has no recipient."""
-        if not draft.recipients():
+        """Send a draft; GraphProblem 400 if it has no recipient, or one that is no address."""
+        recipients = draft.recipients()
+        if not recipients or not all(ADDRESS.match(one) for one in recipients):
             raise GraphProblem(400, "ErrorInvalidRecipients", "At least one recipient is not valid.")
         now = now_in_seconds()
         mailbox.take_out(draft)
@@ -67,7 +68,7 @@ class PostOffice:
         self.sent.append(Sent(mailbox.address, draft, now))
         if keep_copy:
             self._later(self._behaviour.sent_copy_lag_s, self._file_copy, mailbox, draft)
-        for address in dict.fromkeys(draft.recipients()):
+        for address in dict.fromkeys(recipients):
             self._deliver(mailbox, draft, address)
 
     def _file_copy(self, mailbox: Mailbox, sent: Message) -> None:

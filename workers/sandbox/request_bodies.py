@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from workers.sandbox.calls import GraphProblem, bad_body
 from workers.sandbox.extended_properties import canonical_id
+from workers.sandbox.message import ADDRESS
 
 Check = Callable[[Any, str], None]
-
-_ADDRESS = re.compile(r"^[^@\s<>]+@[^@\s<>]+$")
 
 
 def _fits(kind: type | tuple[type, ...], name: str, *, nullable: bool = False) -> Check:
@@ -101,7 +99,7 @@ def _extended_id(value: Any, path: str) -> None:
 
 def _an_address(value: Any, path: str) -> None:
     a_text(value, path)
-    if not _ADDRESS.match(value):
+    if not ADDRESS.match(value):
         raise GraphProblem(400, "ErrorInvalidRecipients", f"'{value}' is not a valid recipient address.")
 
 
