@@ -64,7 +64,7 @@ def _first(graph: Graph, mailbox: str, folder: str, since: datetime | None) -> s
     options = {**SELECT, "changeType": "created"}
     if since is not None:
         options["$filter"] = f"receivedDateTime ge {since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    return graph.url(f"{paths.folder(mailbox, folder)}/messages/delta{paths.query(options)}")
+    return graph.transport.url_of(f"{paths.folder(mailbox, folder)}/messages/delta{paths.query(options)}")
 
 
 async def _round(
@@ -75,10 +75,11 @@ async def _round(
         # Preferences are not part of the link: each page asks for its size again.
         content = await graph.get_link(following, mailbox=mailbox, prefer=f"odata.maxpagesize={page_size}")
         following = content.get("@odata.nextLink")
-        yield _page(content, since)
+        yield page_of(content, since)
 
 
-def _page(content: dict[str, Any], since: datetime | None) -> Page:
+def page_of(content: dict[str, Any], since: datetime | None) -> Page:
+    """Read one page of a delta answer, leaving out what was received before `since`."""
     messages: dict[str, dict[str, Any]] = {}
     removed: dict[str, None] = {}
     for item in content.get("value", ()):

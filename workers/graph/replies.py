@@ -87,7 +87,8 @@ def error_of(reply: Reply, call: str) -> EconeuraError:
         return TemporaryError(text, retry_after_s=reply.retry_after_s)
     if status in (409, 412):
         return Conflict(text)
-    if status in (404, 410):
+    # Ids are encoded here, so a malformed one was never Graph's: nothing has it.
+    if status in (404, 410) or code == "ErrorInvalidIdMalformed":
         return NotFound(text)
     if status in (401, 403):
         return AccessDenied(text)
