@@ -202,6 +202,21 @@ async def test_the_journal_keeps_what_was_asked_but_no_token(
     assert graph.token not in orjson.dumps(sandbox.admin("GET", "calls")).decode()
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "explode"},
+        {"kind": "status", "endpoint": "/users/{id}/sendMail"},
+        {"kind": "slow", "delay": 5},
+        {"kind": "status", "share": "0.5"},
+    ],
+)
+def test_a_fault_that_could_never_hit_is_refused(sandbox: SandboxProcess, rule: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError, match="400"):
+        sandbox.admin("POST", "faults", rule)
+    assert sandbox.admin("GET", "faults")["faults"] == []
+
+
 def test_the_admin_routes_need_the_token_of_the_run(sandbox: SandboxProcess) -> None:
     token = sandbox.run["admin_token"]
     sandbox.run["admin_token"] = "guess"

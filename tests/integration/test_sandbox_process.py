@@ -48,6 +48,14 @@ def test_mail_comes_from_files_folders_and_mboxes_and_is_spread(tmp_path: Path) 
     assert "From here" in first[1]["body"]["content"] and ">From" not in first[1]["body"]["content"]
 
 
+def test_chaos_brings_faults_of_every_kind(tmp_path: Path) -> None:
+    with running_sandbox(tmp_path, "--no-samples", "--chaos") as sandbox:
+        kinds = {one["kind"] for one in sandbox.admin("GET", "faults")["faults"]}
+        behaviour = sandbox.admin("GET", "behaviour")
+    assert kinds == {"status", "slow", "reset_before", "reset_after", "truncate"}
+    assert behaviour["notification_lost_share"] > 0 and behaviour["sent_copy_changes_id"]
+
+
 def test_loaded_mail_is_received_after_the_start(tmp_path: Path) -> None:
     started = time.time()
     (tmp_path / "a.eml").write_bytes(b"Date: Mon, 1 Jan 2001 10:00:00 +0100\nSubject: old\n\nx")

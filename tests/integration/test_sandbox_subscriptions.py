@@ -109,7 +109,11 @@ async def test_the_same_subscription_twice_is_a_conflict(
 ) -> None:
     made = await subscribe(graph, mailbox, webhook)
     inbox = (await graph.get(f"/users/{mailbox}/mailFolders/inbox")).body["id"]
-    for resource in (made["resource"], f"/users/{mailbox}/mailFolders/{escaped(inbox)}/messages"):
+    for resource in (
+        made["resource"],
+        f"/users/{mailbox}/mailFolders/{escaped(inbox)}/messages",
+        f"users('{mailbox}')/mailFolders('{inbox}')/messages",
+    ):
         again = wish(mailbox, webhook, resource=resource, changeType="updated,created")
         assert (await graph.call("POST", "/subscriptions", again)).status == 409
     assert (await graph.call("DELETE", f"/subscriptions/{made['id']}")).status == 204

@@ -30,6 +30,7 @@ _FIELDS = {
     "kind", "method", "endpoint", "path", "mailbox", "share", "count", "skip", "status", "retry_after_s",
     "delay_ms", "after_effect",
 }  # fmt: skip
+_NUMBERS = {"share", "count", "skip", "status", "retry_after_s", "delay_ms"}
 
 
 @dataclass(slots=True)
@@ -91,13 +92,16 @@ class Faults:
         self.rules: list[Fault] = []
 
     def add(self, description: dict[str, Any]) -> Fault:
-        """Add a rule from its JSON; ValueError says what is wrong with it."""
+        """Add a rule from its JSON; ValueError or TypeError says what is wrong."""
         if unknown := set(description) - _FIELDS:
             raise ValueError(
                 f"unknown fields: {', '.join(sorted(unknown))}; known: {', '.join(sorted(_FIELDS))}"
             )
         if description.get("kind") not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}")
+        for name in _NUMBERS & set(description):
+            if not isinstance(description[name], (int, float)):
+                raise TypeError(f"{name} must be a number")
         self._numbers += 1
         fault = Fault(number=self._numbers, **description)
         self.rules.append(fault)

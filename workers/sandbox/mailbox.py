@@ -11,7 +11,7 @@ from typing import Any
 
 from workers.sandbox.calls import GraphProblem, not_found
 from workers.sandbox.ids import IdMint, is_well_formed
-from workers.sandbox.message import Attachment, Letter, Message, complete, now_in_seconds, preview
+from workers.sandbox.message import Attachment, Letter, Message, complete, now_in_seconds
 
 # Well-known name -> (English, Spanish) display name: nobody may rely on a name that depends on the language.
 WELL_KNOWN = {
@@ -176,8 +176,6 @@ class Mailbox:
     ) -> None:
         """Set properties; the change key becomes a new one."""
         message.properties.update(changes)
-        if "body" in changes:
-            message.properties["bodyPreview"] = preview(changes["body"])
         message.extended.update(extended or {})
         self._touch(message)
         self._record(message.folder, "updated", message, frozenset(changes))

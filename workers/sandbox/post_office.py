@@ -24,7 +24,6 @@ _SENDERS_OWN = (
     "bccRecipients",
     "isDraft",
     "isRead",
-    "bodyPreview",
     "receivedDateTime",
 )
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from workers.sandbox import html_text
 from workers.sandbox.extended_properties import Wanted
-from workers.sandbox.message import Attachment, Message
+from workers.sandbox.message import Attachment, Message, preview
 
 # In Graph's order; what a message has when nothing is selected.
 DEFAULT_PROPERTIES = (
@@ -124,6 +124,7 @@ def _internet_headers(message: Message, view: View) -> list[dict[str, str]]:
 _COMPUTED: dict[str, Callable[[Message, View], Any]] = {
     "lastModifiedDateTime": lambda message, view: message.modified_at,
     "changeKey": lambda message, view: message.change_key,
+    "bodyPreview": lambda message, view: preview(message.properties["body"]),
     "hasAttachments": lambda message, view: message.has_attachments,
     "parentFolderId": lambda message, view: message.folder.id,
     "webLink": lambda message, view: (

@@ -48,7 +48,8 @@ def encrypted(
     encryptor = Cipher(algorithms.AES(key), modes.CBC(key[:_IV_BYTES])).encryptor()
     data = encryptor.update(padded) + encryptor.finalize()
     public_key = certificate.public_key()
-    assert isinstance(public_key, rsa.RSAPublicKey)  # noqa: S101 - read_certificate lets nothing else in
+    if not isinstance(public_key, rsa.RSAPublicKey):
+        raise TypeError("an RSA certificate is needed")
     sha1 = hashes.SHA1()  # noqa: S303 - Graph's choice
     wrapped = public_key.encrypt(key, padding.OAEP(padding.MGF1(sha1), sha1, None))
     return {

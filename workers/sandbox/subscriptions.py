@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from cryptography import x509
 
@@ -16,12 +16,16 @@ from workers.sandbox.directory import App, Directory
 from workers.sandbox.filters import Filter, parse_filter
 from workers.sandbox.mailbox import Change, Folder, Mailbox
 from workers.sandbox.rendering import SELECTABLE
-from workers.sandbox.routing import path_parts
 
 MAX_LIFE = timedelta(minutes=10_080)
 MAX_LIFE_WITH_DATA = timedelta(minutes=1_440)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_RESOURCE = re.compile(r"^/?(?P<path>[^?]+)(?:\?(?P<query>.*))?$", re.DOTALL)
+# Folder ids may stand in it raw or percent-encoded, in OData's parentheses or as a segment.
+_RESOURCE = re.compile(
+    r"^/?users(?:/(?P<user>[^/()]+)|\('(?P<keyed_user>[^']+)'\))"
+    r"(?:/mailFolders(?:/(?P<folder>[^?()]+)|\('(?P<keyed_folder>[^'?]+)'\)))?/messages(?:\?(?P<query>.*))?$",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -129,16 +133,14 @@ class Subscriptions:
 def watched(resource: str, directory: Directory, app: App) -> tuple[Mailbox, Folder | None, dict[str, str]]:
     """What `users/ID/mailFolders('inbox')/messages?$filter=…` and the like name; GraphProblem 400-404."""
     found = _RESOURCE.match(resource)
-    query = dict(parse_qsl(found["query"] or "")) if found else {}
-    match path_parts(found["path"] if found else ""):
-        case [users, user, messages] if users.lower() == "users" and messages.lower() == "messages":
-            return directory.mailbox_for(user, app), None, query
-        case [users, user, folders, folder, messages] if (
-            users.lower() == "users" and folders.lower() == "mailfolders" and messages.lower() == "messages"
-        ):
-            mailbox = directory.mailbox_for(user, app)
-            return mailbox, mailbox.folder(folder), query
-    raise GraphProblem(400, "InvalidRequest", f"Resource '{resource}' is not supported for subscriptions.")
+    if found is None:
+        raise GraphProblem(
+            400, "InvalidRequest", f"Resource '{resource}' is not supported for subscriptions."
+        )
+    mailbox = directory.mailbox_for(unquote(found["user"] or found["keyed_user"]), app)
+    folder = found["folder"] or found["keyed_folder"]
+    query = dict(parse_qsl(found["query"] or ""))
+    return mailbox, mailbox.folder(unquote(folder)) if folder else None, query
 
 
 def checked_change_types(text: str) -> frozenset[str]:

@@ -155,10 +155,11 @@ def _check_assertion(app: App, form: dict[str, str], audiences: tuple[str, ...])
     if form.get("client_assertion_type") != _ASSERTION_TYPE:
         raise LoginRefused(50027, "invalid_request", "JWT token is invalid or malformed.")
     for certificate in app.certificates:
+        public_key = certificate.public_key()
+        if not isinstance(public_key, rsa.RSAPublicKey):
+            continue
         if not _names_certificate(form["client_assertion"], certificate):
             continue
-        public_key = certificate.public_key()
-        assert isinstance(public_key, rsa.RSAPublicKey)  # noqa: S101 - checked when the app was registered
         try:
             jwt.decode(
                 form["client_assertion"],

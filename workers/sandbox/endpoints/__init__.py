@@ -1,11 +1,11 @@
 """Graph's endpoints, one file for each resource."""
 
 from workers.sandbox.endpoints import (
-    actions,
     categories,
-    drafts,
     folders,
     messages,
+    moving,
+    replies,
     sending,
     subscriptions,
 )
@@ -13,8 +13,8 @@ from workers.sandbox.endpoints import (
 ROUTES = (
     *messages.ROUTES,
     *folders.ROUTES,
-    *actions.ROUTES,
-    *drafts.ROUTES,
+    *moving.ROUTES,
+    *replies.ROUTES,
     *sending.ROUTES,
     *categories.ROUTES,
     *subscriptions.ROUTES,
