@@ -60,7 +60,8 @@ class Outbox:
             )
         )
 
-    async def sync(self, organization_id: str, mailbox: str) -> None:
-        """Queue a look at a mailbox."""
+    async def sync(self, organization_id: str, mailbox: str, *, delay_s: float = 0) -> None:
+        """Queue a look at a mailbox, some seconds from now."""
         sync = actors.broker.get_actor("sync_mailbox")
-        await self._producer.send(actors.message(sync, organization_id=organization_id, mailbox=mailbox))
+        message = actors.message(sync, organization_id=organization_id, mailbox=mailbox)
+        await self._producer.send(message, delay_s=delay_s)

@@ -1,10 +1,11 @@
 -- One fire of a scheduled job: claimed and queued in one step, so that however many schedulers try it, it is
 -- published once, and one that is killed leaves either nothing done or all of it.
--- KEYS[13] job, KEYS[14] runs, KEYS[15] order of runs
+-- KEYS[13] job, KEYS[14] runs, KEYS[15] order of runs, KEYS[16] counts of this hour
 -- ARGV[1] version of the job by which the fire was found, ARGV[2] why: due, requested or waiting, ARGV[3] due (ms)
 -- ARGV[4] fires missed before it, ARGV[5] '1' to publish it ('0': it is too old, only account for it),
 -- ARGV[6] what to do beside a run at work: skip, queue or allow, ARGV[7] how long the run counts as at work (ms),
--- ARGV[8] runs to keep, ARGV[9] run id, ARGV[10] priority, ARGV[11] actor, ARGV[12] message
+-- ARGV[8] runs to keep, ARGV[9] run id, ARGV[10] priority, ARGV[11] actor, ARGV[12] message,
+-- ARGV[13] job id, ARGV[14] how long an hour's counts are kept (s)
 -- Replies published, missed, skipped, waits, busy, already, disabled or changed
 local JOB, RUNS, ORDER, why, due = KEYS[13], KEYS[14], KEYS[15], ARGV[2], tonumber(ARGV[3])
 local now = clock()
@@ -19,6 +20,12 @@ local function note(id, status, trigger, fires)
   redis.call('LTRIM', ORDER, 0, ARGV[8] - 1)
 end
 
+local function tally(what, fires)
+  redis.call('HINCRBY', JOB, what .. '_count', fires)
+  redis.call('HINCRBY', KEYS[16], ARGV[13] .. '|' .. what, fires)
+  redis.call('EXPIRE', KEYS[16], ARGV[14])
+end
+
 local trigger = 'schedule'
 if why == 'due' then
   if state[2] == '0' then return 'disabled' end
@@ -26,7 +33,7 @@ if why == 'due' then
   redis.call('HSET', JOB, 'last_due', text(due))
   local missed = tonumber(ARGV[4])
   if missed > 0 then
-    redis.call('HINCRBY', JOB, 'missed_count', missed)
+    tally('missed', missed)
     note(ARGV[9] .. '-missed', 'missed', 'schedule', missed)
   end
   if ARGV[5] == '0' then return 'missed' end
@@ -41,7 +48,7 @@ if ARGV[6] ~= 'allow' and state[4] and tonumber(state[5] or 0) > now then
     redis.call('HSET', JOB, 'waiting', text(due))
     return 'waits'
   end
-  redis.call('HINCRBY', JOB, 'skipped_count', 1)
+  tally('skipped', 1)
   note(ARGV[9], 'skipped', trigger)
   return 'skipped'
 end

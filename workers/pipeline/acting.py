@@ -8,20 +8,15 @@ from datetime import UTC, datetime
 
 from workers import logs
 from workers.errors import NotFound
-from workers.graph import categories, messages, request_ids
+from workers.graph import messages, request_ids
 from workers.organizations import Organization
 from workers.pipeline import ending, replying
+from workers.pipeline.colours import ensure_categories
 from workers.pipeline.context import Context
 from workers.pipeline.processing import go_on, resume
 from workers.store import PlannedStep, Record
 
 _log = logs.get_logger("pipeline")
-# Outlook's preset colours for the categories we create (graph/contract.md, section 5); others are grey.
-_COLOURS = {
-    "urgent": "preset0", "finance": "preset4", "calendar": "preset7", "support": "preset1",
-    "sales": "preset5", "newsletter": "preset12", "personal": "preset8", "review": "preset3",
-}  # fmt: skip
-_OTHER_COLOUR = "preset10"
 
 Perform = Callable[[Context, Organization, Record, PlannedStep], Awaitable[PlannedStep]]
 
@@ -87,12 +82,7 @@ async def _categorize(
 ) -> PlannedStep:
     graph = context.graph_of(organization.id)
     known = await context.store.mailboxes.known_categories(record.mailbox)
-    for name in step.categories:
-        if name not in known:
-            await categories.ensure_category(
-                graph, record.mailbox, name, _COLOURS.get(name.lower(), _OTHER_COLOUR)
-            )
-            await context.store.mailboxes.add_categories(record.mailbox, name)
+    await ensure_categories(context, organization.id, record.mailbox, step.categories, known)
     parked = await context.store.ledger.content(record.mailbox, record.message_id)
     await messages.add_categories(graph, record.mailbox, record.message_id, step.categories, known=parked)
     return replace(step, status="done", detail=", ".join(step.categories))

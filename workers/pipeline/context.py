@@ -30,8 +30,8 @@ class Queue(Protocol):
     async def act(self, record: Record, step: PlannedStep) -> None:
         """Queue one action of a plan."""
 
-    async def sync(self, organization_id: str, mailbox: str) -> None:
-        """Queue a look at a mailbox."""
+    async def sync(self, organization_id: str, mailbox: str, *, delay_s: float = 0) -> None:
+        """Queue a look at a mailbox, some seconds from now."""
 
 
 @dataclass

@@ -76,7 +76,7 @@ class Standing:
             enabled=self.enabled,
             last_run=iso(self.last_run),
             next_run=iso(upcoming[0]) if upcoming else None,
-            upcoming=tuple(fire.isoformat() for fire in upcoming),
+            upcoming=tuple(map(_iso, upcoming)),
             run_count=self.counts["run"],
             error_count=self.counts["error"],
             skipped_count=self.counts["skipped"],
@@ -159,7 +159,11 @@ def ms_of(moment: datetime) -> int:
 
 
 def iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="milliseconds")
+    return None if moment is None else _iso(moment)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _moment(ms: str | float | None) -> datetime | None:

@@ -51,9 +51,9 @@ class Ledger:
         self._keys = keys
         self._retention_ms = retention_days * _DAY_MS
         self._content_ttl_ms = content_ttl_s * 1000
-        self._record_page, self._claim, self._update, self._finish, self._join_job = (
+        self._record_page, self._claim, self._update, self._finish, self._join_job, self._rest = (
             client.register_script((_HERE / f"{name}.lua").read_text(encoding="utf-8"))
-            for name in ("record_page", "claim", "update", "finish", "join_job")
+            for name in ("record_page", "claim", "update", "finish", "join_job", "rest")
         )
 
     async def record(
@@ -193,12 +193,31 @@ class Ledger:
         self, organization_id: str, *, idle_for_s: float, limit: int
     ) -> list[tuple[str, str]]:
         """(mailbox, message id) of messages that have not moved for so long, the oldest first."""
-        seconds, microseconds = await self._redis.time()
-        latest_ms = (seconds - idle_for_s) * 1000 + microseconds // 1000
         members = await self._redis.zrangebyscore(
-            self._keys.unfinished(organization_id), "-inf", latest_ms, start=0, num=limit
+            self._keys.unfinished(organization_id), "-inf", await self._ms_ago(idle_for_s), start=0, num=limit
         )
         return [_split(member) for member in members]
+
+    async def count_idle(self, organization_id: str, *, idle_for_s: float) -> int:
+        """How many unfinished messages have not moved for so long."""
+        latest_ms = await self._ms_ago(idle_for_s)
+        return int(await self._redis.zcount(self._keys.unfinished(organization_id), "-inf", latest_ms))
+
+    async def let_rest(
+        self, organization_id: str, mailbox: str, message_ids: Sequence[str], *, idle_s: float
+    ) -> int:
+        """Note that messages were queued again: they count as idle later each time (2, 4, 8 ... `idle_s`).
+
+        Returns how many of them are no longer in the ledger; these are forgotten.
+        """
+        gone = await self._rest(
+            keys=[
+                self._keys.unfinished(organization_id),
+                *(self._keys.email(mailbox, message_id) for message_id in message_ids),
+            ],
+            args=[int(idle_s * 1000), *(_member(mailbox, message_id) for message_id in message_ids)],
+        )
+        return int(gone)
 
     async def journal(
         self, organization_id: str, *, since_ms: int = 0, until_ms: int | None = None, page: int = 500
@@ -238,6 +257,10 @@ class Ledger:
             return True
         holder = await self._redis.get(key)
         return holder is None or holder.decode() == message_id
+
+    async def _ms_ago(self, seconds: float) -> int:
+        now_s, microseconds = await self._redis.time()
+        return int((now_s - seconds) * 1000 + microseconds // 1000)
 
 
 def _member(mailbox: str, message_id: str) -> str:

@@ -43,7 +43,7 @@ class Schedule:
 
     async def get(self, job_id: str) -> JobState:
         """One job; raises NotFound."""
-        return (await self._standing(job_id)).shown(datetime.now(UTC))
+        return (await self.standing(job_id)).shown(datetime.now(UTC))
 
     async def enable(self, job_id: str) -> JobState:
         """Let a job fire again, from now on: what fell due meanwhile is not made up for. Raises NotFound."""
@@ -55,14 +55,14 @@ class Schedule:
 
     async def reschedule(self, job_id: str, cron: str, timezone: str | None = None) -> JobState:
         """Move a job to another cron line; raises NotFound, and BadSchedule naming what cannot be read."""
-        standing = await self._standing(job_id)
+        standing = await self.standing(job_id)
         CronLine(cron, timezone or standing.job.timezone)
         wanted = {"schedule": cron, "timezone": timezone or standing.job.timezone}
         return await self._changed(job_id, wanted)
 
     async def run_now(self, job_id: str) -> JobState:
         """Ask for one run as soon as none is at work; a scheduler publishes it. Raises NotFound."""
-        standing = await self._standing(job_id)
+        standing = await self.standing(job_id)
         async with self._redis.pipeline(transaction=True) as step:
             step.hset(self._keys.schedule_job(job_id), "requested", "request")
             step.incr(self._keys.schedule_version())
@@ -71,7 +71,7 @@ class Schedule:
 
     async def runs(self, job_id: str, limit: int = RUNS_KEPT) -> list[Run]:
         """The last runs of a job, the newest first; raises NotFound."""
-        await self._standing(job_id)
+        await self.standing(job_id)
         ids = await self._redis.lrange(self._keys.schedule_order(job_id), 0, limit - 1)
         raw = await self._redis.hmget(self._keys.schedule_runs(job_id), ids) if ids else []
         return [run_of(run) for run in raw if run is not None]
@@ -131,7 +131,8 @@ class Schedule:
                 of_job[what] = of_job.get(what, 0) + int(value)
         return totals
 
-    async def _standing(self, job_id: str) -> Standing:
+    async def standing(self, job_id: str) -> Standing:
+        """One job with where it stands; raises NotFound."""
         raw, fields = await asyncio.gather(
             self._redis.hget(self._keys.schedule_defined(), job_id),
             self._redis.hgetall(self._keys.schedule_job(job_id)),
@@ -142,7 +143,7 @@ class Schedule:
         return standing_of(job, fields)
 
     async def _changed(self, job_id: str, fields: Mapping[str, str]) -> JobState:
-        await self._standing(job_id)
+        await self.standing(job_id)
         await self._change(
             keys=[self._keys.schedule_job(job_id), self._keys.schedule_version()],
             args=[part for pair in fields.items() for part in pair],

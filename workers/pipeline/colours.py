@@ -1,0 +1,38 @@
+"""Master categories of a mailbox, so that what we write on a message has a colour in Outlook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from workers.decisions import REVIEW, URGENT, default_rules
+from workers.graph import categories
+from workers.organizations import Organization
+from workers.pipeline.context import Context
+
+# Outlook's preset colours for the categories we create (graph/contract.md, section 5); others are grey.
+_COLOURS = {
+    URGENT: "preset0", "finance": "preset4", "calendar": "preset7", "support": "preset1",
+    "sales": "preset5", "newsletter": "preset12", "personal": "preset8", REVIEW: "preset3",
+}  # fmt: skip
+_OTHER_COLOUR = "preset10"
+
+
+async def ensure_categories(
+    context: Context, organization_id: str, mailbox: str, names: Iterable[str], known: set[str]
+) -> int:
+    """Create the master categories that a mailbox lacks; returns how many. `known` were seen there before."""
+    created = 0
+    for name in names:
+        if name not in known:
+            colour = _COLOURS.get(name.lower(), _OTHER_COLOUR)
+            graph = context.graph_of(organization_id)
+            created += await categories.ensure_category(graph, mailbox, name, colour)
+            await context.store.mailboxes.add_categories(mailbox, name)
+    return created
+
+
+def names_of(organization: Organization) -> frozenset[str]:
+    """Every category that the organization's rules can write."""
+    rules = organization.rules or default_rules(organization)
+    steps = (step for rule in rules for step in rule.then)
+    return frozenset(step.category for step in steps if step.category is not None) | {REVIEW}
