@@ -102,9 +102,7 @@ async def test_a_lone_scheduler_killed_and_started_again_makes_up_for_the_outage
         schedulers.start()
         wait_for(lambda: schedulers.published("j0")[-1] != last, what="a fire after the outage")
         assert (await store.schedule.get("j0")).missed_count >= 2
-        assert_published_once(
-            schedulers, {job.id: job.missed_count for job in await store.schedule.jobs()}.get
-        )
+        await assert_published_once(schedulers, store)
 
 
 async def test_changes_are_followed_by_all_within_a_second(
