@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     login_url: str = "https://login.microsoftonline.com"
     ca_file: Path | None = None
     graph_timeout_s: PositiveFloat = 20.0
+    graph_sends_per_minute: PositiveInt = 30
+    """Exchange's limit for each mailbox; a tenant may have been granted more."""
 
     # Processes.
     data_dir: Path = Path("data")

@@ -93,6 +93,7 @@ class Service:
             "ECONEURA_LOGIN_URL": info["login_url"],
             "ECONEURA_CA_FILE": info["ca_file"],
             "ACME_SECRET": info["client_secret"],
+            "ECONEURA_GRAPH_SENDS_PER_MINUTE": "100000",
             **({"ECONEURA_PUBLIC_URL": f"http://127.0.0.1:{self.port}"} if self._public else {}),
             **self._extra,
         }

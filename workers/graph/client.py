@@ -18,7 +18,7 @@ from yarl import URL
 from workers.errors import AccessDenied, BadRequest, EconeuraError, SettingsError, TemporaryError
 from workers.graph import paths
 from workers.graph.replies import SLOW_DOWN, Reply, error_of
-from workers.graph.throttle import Kind, Lane, Throttle
+from workers.graph.throttle import Kind, Lane, Limits, Throttle
 from workers.graph.tls import trust
 from workers.graph.tokens import App, Tokens
 from workers.graph.transport import Request, Transport
@@ -53,7 +53,9 @@ class GraphSession:
         connector = aiohttp.TCPConnector(ssl=trust(settings.ca_file), limit=256, keepalive_timeout=30)
         async with (
             aiohttp.ClientSession(connector=connector, timeout=limits) as http,
-            Throttle.open(redis_client, settings.namespace) as throttle,
+            Throttle.open(
+                redis_client, settings.namespace, Limits(sends=settings.graph_sends_per_minute)
+            ) as throttle,
         ):
             yield cls(settings, organizations, http, throttle)
 
