@@ -92,7 +92,7 @@ async def test_a_lone_scheduler_killed_and_started_again_makes_up_for_the_outage
 ) -> None:
     with fleet(tmp_path, redis_url, SECONDLY) as schedulers:
         schedulers.start()
-        wait_for(lambda: schedulers.published("j0"), what="a first fire")
+        wait_for(lambda: all(schedulers.published(f"j{number}") for number in range(10)), what="first fires")
         (process,) = schedulers.running()
         process.kill()
         process.wait()
