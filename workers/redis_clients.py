@@ -1,7 +1,8 @@
 """Redis clients for the processes: plain, TLS, unix socket, Sentinel or Cluster, by the form of the URL.
 
 `redis+sentinel://h1:26379,h2:26379/SERVICE` asks the sentinels for the master; `redis+cluster://h1:7000,h2`
-spreads over a cluster. Every command is counted and timed.
+spreads over a cluster. User and password before the hosts are for the servers; sentinels are asked without.
+Every command is counted and timed.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import redis
 import redis.asyncio
@@ -35,6 +36,7 @@ def connect(settings: Settings, *, max_connections: int = 64, timeout_s: float |
         "socket_connect_timeout": settings.redis_timeout_s,
         "health_check_interval": 30,
         "retry": AsyncRetry(ExponentialBackoff(**_BACKOFF), _TRIES),
+        **_credentials(url),
     }
     scheme, hosts, rest = _parts(url)
     if scheme == "redis+sentinel":
@@ -60,6 +62,7 @@ def connect_sync(settings: Settings, *, timeout_s: float | None = None) -> redis
         "socket_connect_timeout": settings.redis_timeout_s,
         "health_check_interval": 30,
         "retry": Retry(ExponentialBackoff(**_BACKOFF), _TRIES),
+        **_credentials(url),
     }
     scheme, hosts, rest = _parts(url)
     client: redis.Redis
@@ -101,6 +104,15 @@ def _parts(url: str) -> tuple[str, list[tuple[str, int]], str]:
         host, _, port = part.partition(":")
         hosts.append((host, int(port) if port.isdigit() else default_port))
     return scheme, hosts, split.path.strip("/")
+
+
+def _credentials(url: str) -> dict[str, str]:
+    """User and password of a URL with several hosts; of the others redis-py takes them itself."""
+    split = urlsplit(url)
+    if split.scheme not in ("redis+sentinel", "redis+cluster"):
+        return {}
+    given = {"username": split.username, "password": split.password}
+    return {name: unquote(value) for name, value in given.items() if value}
 
 
 def _operation(arguments: tuple[Any, ...]) -> str:
