@@ -55,11 +55,14 @@ class SchedulerFleet:
         for process in self.running():
             process.send_signal(number)
 
-    def stop(self) -> None:
+    def kill(self) -> None:
         """Kill all that is left."""
         for process in self.running():
             process.kill()
             process.wait()
+
+    def close(self) -> None:
+        self.kill()
         self._log.close()
         self.redis.close()
 
@@ -90,4 +93,4 @@ def fleet(directory: Path, redis_url: str, jobs: str = "") -> Iterator[Scheduler
     try:
         yield schedulers
     finally:
-        schedulers.stop()
+        schedulers.close()

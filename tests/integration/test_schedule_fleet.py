@@ -52,7 +52,8 @@ def play_faults(schedulers: SchedulerFleet, seconds: float, every_s: float) -> i
 
 
 async def assert_published_once(schedulers: SchedulerFleet, store: Store) -> tuple[int, int]:
-    """Every second is there once or was counted as missed; returns (published, missed) over all jobs."""
+    """End the fleet: every second is there once or was counted as missed; (published, missed) of all jobs."""
+    schedulers.kill()
     missed = {job.id: job.missed_count for job in await store.schedule.jobs()}
     total = total_missed = 0
     for number in range(10):
