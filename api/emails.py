@@ -1,0 +1,182 @@
+"""Messages: have one or many processed, and see what became of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from uuid import uuid4
+
+from aiohttp import web
+
+import actors
+from actors.mail import process_bulk, process_email
+from api import routes
+from api.directory import mailbox_of
+from api.envelope import answer, timestamp
+from api.refusals import Detail, Refusal, invalid, not_found
+from api.routes import Answer, Routes
+from api.schemas.emails import (
+    BulkQueued,
+    Ended,
+    OneEmail,
+    ProcessEmail,
+    ProcessEmails,
+    Queued,
+    TraceQuery,
+)
+from api.tracing import trace_of
+from api.wiring import DIRECTORY, STORE, SUBMISSIONS, WAITING
+from workers.organizations import Organization
+from workers.store import Job, NewJob
+
+EMAILS = Routes("emails")
+# A queue message carries at most so many ids: a worker queues their processing in one step.
+_IDS_PER_MESSAGE = 100
+_LONGEST_WAIT_S = 60.0
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
+
+
+@EMAILS.add(
+    "POST",
+    "/emails/process",
+    takes=routes.body(ProcessEmail),
+    needs="submit",
+    answers={
+        202: Answer("Queued; Location leads to the job.", Queued, headers={"Location": "The job."}),
+        200: Answer("Ended within the time of `Prefer: wait=N`.", Ended, headers={"Location": "The job."}),
+    },
+    refusals=(404,),
+    request_headers={"Prefer": "wait=N: answer with the result if the job ends within N (up to 60) seconds."},
+)
+async def submit_email(request: web.Request, given: ProcessEmail) -> web.Response:
+    """Have a message processed.
+
+    A message that is done already gets its stored result, and no effect a second time. One that Graph does
+    not have ends as a failed job with the code not_found.
+    """
+    organization = request.app[DIRECTORY].organization(given.organization_id)
+    mailbox = await _mailbox(request, organization, given.mailbox, given.message_id)
+    job_id = str(uuid4())
+    message = actors.message(
+        process_email,
+        organization_id=organization.id,
+        priority=given.priority,
+        job_id=job_id,
+        mailbox=mailbox,
+        message_id=given.message_id,
+        force=given.force,
+    )
+    await request.app[SUBMISSIONS].submit(
+        NewJob(job_id, "process_email", organization.id, timestamp()), [message]
+    )
+    wait_s = _wait_s(request)
+    job = await request.app[WAITING].wait(job_id, timeout_s=wait_s) if wait_s else None
+    return _submitted(job_id, job, waited=wait_s > 0)
+
+
+@EMAILS.add(
+    "POST",
+    "/emails/process/bulk",
+    takes=routes.body(ProcessEmails),
+    needs="submit",
+    answers={202: Answer("Queued; follow the job's progress.", BulkQueued, headers={"Location": "The job."})},
+    refusals=(404,),
+)
+async def submit_emails(request: web.Request, given: ProcessEmails) -> web.Response:
+    """Have up to 1,000 messages processed as one job."""
+    organization = request.app[DIRECTORY].organization(given.organization_id)
+    message_ids = list(dict.fromkeys(given.message_ids))
+    by_mailbox = await _by_mailbox(request, organization, given.mailbox, message_ids)
+    job_id = str(uuid4())
+    messages = [
+        actors.message(
+            process_bulk,
+            organization_id=organization.id,
+            priority=given.priority,
+            job_id=job_id,
+            mailbox=mailbox,
+            message_ids=ids[start : start + _IDS_PER_MESSAGE],
+        )
+        for mailbox, ids in by_mailbox.items()
+        for start in range(0, len(ids), _IDS_PER_MESSAGE)
+    ]
+    job = NewJob(job_id, "process_bulk", organization.id, timestamp(), total=len(message_ids))
+    await request.app[SUBMISSIONS].submit(job, messages)
+    return answer(
+        {"jobId": job_id, "status": "queued", "accepted": len(message_ids)},
+        status=202,
+        headers={"Location": f"/jobs/{job_id}"},
+    )
+
+
+@EMAILS.add(
+    "GET",
+    "/emails/{messageId}",
+    takes=routes.query(TraceQuery),
+    needs="read",
+    answers={200: Answer("The trace.", OneEmail)},
+    refusals=(404,),
+)
+async def read_email(request: web.Request, asked: TraceQuery) -> web.Response:
+    """Show the trace of a message: when it was seen, what it means, what was done. No body text."""
+    organization = request.app[DIRECTORY].organization(asked.organization_id)
+    ledger = request.app[STORE].ledger
+    message_id = request.match_info["messageId"]
+    mailbox = (
+        await ledger.mailbox_of(organization.id, message_id)
+        if asked.mailbox is None
+        else mailbox_of(organization, asked.mailbox)
+    )
+    record = None if mailbox is None else await ledger.read(mailbox, message_id)
+    if record is None or record.organization_id != organization.id:
+        raise not_found("the ledger knows no such message of this organization")
+    return answer(OneEmail(email=trace_of(record)))
+
+
+def _submitted(job_id: str, job: Job | None, *, waited: bool) -> web.Response:
+    headers = {"Location": f"/jobs/{job_id}"}
+    if waited:
+        headers["Preference-Applied"] = "wait"
+    if job is None or not job.has_ended:
+        status = "queued" if job is None else job.status
+        return answer({"jobId": job_id, "status": status}, status=202, headers=headers)
+    told = {"jobId": job_id, "status": job.status, "result": job.result, "error": job.error}
+    return answer(told, headers=headers)
+
+
+def _wait_s(request: web.Request) -> float:
+    """Seconds of `Prefer: wait=N` (RFC 7240, section 4.3), 0 without it."""
+    preferences = request.headers.get("Prefer")
+    found = _WAIT.search(preferences) if preferences else None
+    return min(float(found.group(1)), _LONGEST_WAIT_S) if found else 0.0
+
+
+async def _mailbox(
+    request: web.Request, organization: Organization, given: str | None, message_id: str
+) -> str:
+    if given is not None:
+        return mailbox_of(organization, given)
+    if len(organization.mailboxes) == 1:
+        return organization.mailboxes[0]
+    known = await request.app[STORE].ledger.mailbox_of(organization.id, message_id)
+    if known is None:
+        raise invalid("mailbox", f"needed: {organization.id} has several and the message is not known yet")
+    return known
+
+
+async def _by_mailbox(
+    request: web.Request, organization: Organization, given: str | None, message_ids: Sequence[str]
+) -> dict[str, list[str]]:
+    if given is not None:
+        return {mailbox_of(organization, given): list(message_ids)}
+    if len(organization.mailboxes) == 1:
+        return {organization.mailboxes[0]: list(message_ids)}
+    found = await request.app[STORE].ledger.mailboxes_of(organization.id, message_ids)
+    by_mailbox: dict[str, list[str]] = {}
+    for message_id, mailbox in zip(message_ids, found, strict=True):
+        if mailbox is not None:
+            by_mailbox.setdefault(mailbox, []).append(message_id)
+    if unknown := found.count(None):
+        reason = f"needed: {organization.id} has several and {unknown} of the messages are not known yet"
+        raise Refusal(422, "validation", f"mailbox: {reason}", details=[Detail("mailbox", reason)])
+    return by_mailbox

@@ -1,0 +1,77 @@
+"""What every request gets: a correlation id, the error envelope, security headers, a place in the metrics."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+
+from aiohttp import web
+from prometheus_client import Counter, Histogram
+
+from api.envelope import refuse
+from api.refusals import refusal_for
+from api.wiring import DRAINING
+from workers import logs, metrics
+
+_log = logs.get_logger("api")
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+@web.middleware
+async def every_request(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Answer a request, whatever happens, in the form that all our answers have."""
+    started = time.perf_counter()
+    given = request.headers.get("X-Correlation-ID")
+    correlation_id = given if given and _CORRELATION_ID.fullmatch(given) else logs.new_correlation_id()
+    with logs.bound(correlation_id=correlation_id):
+        try:
+            response = await handler(request)
+        except Exception as problem:  # noqa: BLE001 the last line: even a bug is answered in the envelope
+            refusal = refusal_for(problem)
+            if refusal.status >= 500:
+                _note_failure(request, refusal.code, problem if refusal.status == 500 else None)
+            response = refuse(refusal, correlation_id)
+    headers = response.headers
+    for name, value in SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
+    headers["X-Correlation-ID"] = correlation_id
+    # Added by aiohttp where it is missing; nobody needs to know the versions of what we run on.
+    headers["Server"] = "econeura"
+    if request.app[DRAINING].is_set():
+        response.force_close()
+    count, duration = _metrics_of(request.method, _template(request), response.status)
+    count.inc()
+    duration.observe(time.perf_counter() - started)
+    return response
+
+
+def _note_failure(request: web.Request, code: str, bug: Exception | None) -> None:
+    metrics.ERRORS.labels(code, "api", "error").inc()
+    if bug is None:
+        _log.warning("request_failed", route=_template(request), code=code)
+    else:
+        _log.error("request_crashed", route=_template(request), exc_info=bug)
+
+
+def _template(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unmatched"
+
+
+@lru_cache(maxsize=2048)
+def _metrics_of(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    labels = (method if method in _METHODS else "OTHER", route, str(status))
+    return metrics.HTTP_REQUESTS.labels(*labels), metrics.HTTP_REQUEST_DURATION.labels(*labels)

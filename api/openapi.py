@@ -1,0 +1,204 @@
+"""OpenAPI 3.1 of exactly the routes served, made from the registry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api.routes import Answer, Route
+from api.schemas.errors import Refused
+from workers import __version__
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_TIMESTAMP = {"type": "string", "format": "date-time", "examples": ["2026-11-22T09:30:00.000Z"]}
+_PATH_ID = {"type": "string", "minLength": 1, "maxLength": 512}
+_CORRELATION = {
+    "X-Correlation-ID": {
+        "description": "Yours, or a new one; it follows the work through the logs.",
+        "schema": {"type": "string"},
+    }
+}
+_RETRY_AFTER = {
+    "Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}},
+}
+_DESCRIPTION = """\
+Understands and handles the mail of Microsoft 365 mailboxes by each organization's own rules. Every JSON
+answer is `{"success", "data", "error", "timestamp"}`; errors add `code`, `details` and `correlationId`."""
+
+# status -> (description, code, error) of an example
+_REFUSALS: dict[int, tuple[str, str, str]] = {
+    400: ("Malformed request.", "invalid_json", "the body is not valid JSON: unexpected end of data"),
+    403: ("Not for this caller.", "forbidden_host", "the service answers only as localhost or 127.0.0.1"),
+    404: ("Not there.", "not_found", "no such job (jobs are kept for seven days)"),
+    408: ("The body did not arrive in time.", "request_timeout", "the body did not arrive in time"),
+    409: ("Not possible now.", "conflict", "the service has no public URL"),
+    413: ("The body is over 1 MB.", "body_too_large", "the body is over 1048576 bytes"),
+    415: (
+        "Not application/json.",
+        "unsupported_media_type",
+        "send the body as Content-Type: application/json",
+    ),
+    422: ("A field is missing, unknown or wrong.", "validation", "messageId: Field required"),
+    500: ("A bug of ours.", "internal", "internal error; the log has it under this correlation id"),
+    502: (
+        "Microsoft Graph refused.",
+        "access_denied",
+        "organization org_456: Graph 403 for GET /subscriptions",
+    ),
+    503: ("Redis or Graph is away: nothing was stored.", "queue_unavailable", "the queue takes nothing now"),
+}
+
+
+def document(routes: Sequence[Route]) -> dict[str, Any]:
+    """The OpenAPI document of these routes."""
+    models = _models(routes)
+    references, definitions = models_json_schema(
+        [(model, "validation" if _is_taken(routes, model) else "serialization") for model in models],
+        ref_template="#/components/schemas/{model}",
+    )
+    schemas: dict[Any, Any] = {model: reference for (model, _), reference in references.items()}
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "ECONEURA Workers",
+            "version": __version__,
+            "description": _DESCRIPTION,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in routes)],
+        "paths": paths,
+        "components": {"schemas": definitions.get("$defs", {})},
+    }
+
+
+def _models(routes: Iterable[Route]) -> list[type[BaseModel]]:
+    models: dict[type[BaseModel], None] = {Refused: None}
+    for route in routes:
+        for model in (
+            route.takes.body,
+            route.takes.query,
+            *(answer.data for answer in route.answers.values()),
+        ):
+            if model is not None:
+                models[model] = None
+    return list(models)
+
+
+def _is_taken(routes: Iterable[Route], model: type[BaseModel]) -> bool:
+    return any(model in (route.takes.body, route.takes.query) for route in routes)
+
+
+def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "tags": [route.tag],
+        "summary": route.summary,
+        "x-needs": route.needs,
+        "parameters": _parameters(route),
+        "responses": {
+            **{str(status): _answer(given, schemas) for status, given in route.answers.items()},
+            **{str(status): _refusal(status, schemas) for status in _refusals_of(route)},
+        },
+    }
+    if route.description:
+        operation["description"] = route.description
+    if route.takes.body is not None:
+        operation["requestBody"] = {
+            "required": _is_required(route.takes.body),
+            "content": {"application/json": {"schema": schemas[route.takes.body]}},
+        }
+    return operation
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": _PATH_ID}
+        for name in _PARAMETER.findall(route.path)
+    ]
+    if route.takes.query is not None:
+        schema = route.takes.query.model_json_schema()
+        required = schema.get("required", [])
+        parameters += [
+            {"name": name, "in": "query", "required": name in required, "schema": field}
+            for name, field in schema["properties"].items()
+        ]
+    parameters += [
+        {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}
+        for name, text in route.request_headers.items()
+    ]
+    return parameters
+
+
+def _answer(given: Answer, schemas: dict[Any, Any]) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": given.description,
+        "headers": {
+            **_CORRELATION,
+            **{
+                name: {"description": text, "schema": {"type": "string"}}
+                for name, text in given.headers.items()
+            },
+        },
+    }
+    if given.data is not None:
+        response["content"] = {"application/json": {"schema": _envelope(schemas[given.data])}}
+    elif given.media:
+        kind = "object" if given.media == "application/json" else "string"
+        response["content"] = {given.media: {"schema": {"type": kind}}}
+    return response
+
+
+def _envelope(data: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            "success": {"const": True},
+            "data": data,
+            "error": {"type": "null"},
+            "timestamp": _TIMESTAMP,
+        },
+        "required": ["success", "data", "error", "timestamp"],
+        "additionalProperties": False,
+    }
+
+
+def _refusal(status: int, schemas: dict[Any, Any]) -> dict[str, Any]:
+    description, code, error = _REFUSALS[status]
+    example = {
+        "success": False,
+        "data": None,
+        "error": error,
+        "timestamp": "2026-11-22T09:30:00.000Z",
+        "code": code,
+        "details": [{"field": "messageId", "reason": "Field required"}] if status == 422 else [],
+        "correlationId": "5d2f8a3e-0f0b-4c5e-9a55-0c8a7c0c1f6e",
+    }
+    response: dict[str, Any] = {
+        "description": description,
+        "headers": {**_CORRELATION, **(_RETRY_AFTER if status == 503 else {})},
+        "content": {"application/json": {"schema": schemas[Refused], "example": example}},
+    }
+    return response
+
+
+def _refusals_of(route: Route) -> list[int]:
+    """The error statuses of a route: its own, and those that follow from what it takes."""
+    statuses = {400, 500, 503, *route.refusals}
+    if route.needs != "nothing":
+        statuses.add(403)
+    if route.takes.body is not None:
+        statuses |= {408, 413, 415, 422}
+    if route.takes.query is not None or "{" in route.path:
+        statuses.add(422)
+    return sorted(statuses - set(route.answers))
+
+
+def _is_required(model: type[BaseModel]) -> bool:
+    return any(field.is_required() for field in model.model_fields.values())

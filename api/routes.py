@@ -1,0 +1,138 @@
+"""The route registry: each resource file declares its routes here; the router and /openapi.json come from it.
+
+What is declared is what happens: the model of a route both reads its requests and documents them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from api.bodies import check_path, read_body, read_json, read_query
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Taken = TypeVar("Taken")
+Model = TypeVar("Model", bound=BaseModel)
+Scope = Literal["nothing", "read", "submit", "operate", "admin"]
+"""What a caller must be allowed to do."""
+
+
+@dataclass(frozen=True)
+class Takes(Generic[Taken]):
+    """How a route reads its input, and the model that documents it."""
+
+    read: Callable[[web.Request], Awaitable[Taken]]
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+
+
+def body(model: type[Model]) -> Takes[Model]:
+    """A JSON body."""
+
+    async def read(request: web.Request) -> Model:
+        return await read_json(request, model)
+
+    return Takes(read, body=model)
+
+
+def query(model: type[Model]) -> Takes[Model]:
+    """A query string."""
+
+    async def read(request: web.Request) -> Model:
+        return read_query(request, model)
+
+    return Takes(read, query=model)
+
+
+def raw_body(described_by: type[BaseModel], *, with_query: type[BaseModel]) -> Takes[bytes]:
+    """A body that the handler judges itself, item by item."""
+    return Takes(read_body, body=described_by, query=with_query)
+
+
+async def _read_nothing(_: web.Request) -> None:
+    return None
+
+
+NOTHING: Takes[None] = Takes(_read_nothing)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A success: the model of the envelope's `data`, else a media type without envelope, else no content."""
+
+    description: str
+    data: type[BaseModel] | None = None
+    media: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Header name -> description."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route. `refusals` are the error statuses of its own, besides those that any request may get."""
+
+    method: str
+    path: str
+    handler: Handler
+    name: str
+    tag: str
+    summary: str
+    description: str
+    takes: Takes[Any]
+    needs: Scope
+    answers: Mapping[int, Answer]
+    refusals: tuple[int, ...]
+    request_headers: Mapping[str, str]
+
+
+class Routes:
+    """The routes of one resource, in the order of declaration."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        self.all: list[Route] = []
+
+    def add(
+        self,
+        method: str,
+        path: str,
+        *,
+        needs: Scope,
+        answers: Mapping[int, Answer],
+        takes: Takes[Taken],
+        refusals: tuple[int, ...] = (),
+        request_headers: Mapping[str, str] | None = None,
+    ) -> Callable[[Callable[[web.Request, Taken], Awaitable[web.StreamResponse]]], None]:
+        """Declare a route: its handler gets the request and what was read from it, checked."""
+
+        def declare(handler: Callable[[web.Request, Taken], Awaitable[web.StreamResponse]]) -> None:
+            has_parameters = "{" in path
+
+            async def handle(request: web.Request) -> web.StreamResponse:
+                if has_parameters:
+                    check_path(request)
+                return await handler(request, await takes.read(request))
+
+            summary, _, description = (handler.__doc__ or "").partition("\n")
+            self.all.append(
+                Route(
+                    method=method,
+                    path=path,
+                    handler=handle,
+                    name=getattr(handler, "__name__", path),
+                    tag=self.tag,
+                    summary=summary.strip().removesuffix("."),
+                    description=" ".join(description.split()),
+                    takes=takes,
+                    needs=needs,
+                    answers=answers,
+                    refusals=refusals,
+                    request_headers=request_headers or {},
+                )
+            )
+
+        return declare

@@ -1,0 +1,91 @@
+"""What handlers borrow: typed keys, and how each thing is opened and closed. `create_app` sets the order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from aiohttp import web
+
+from actors.outbox import Outbox
+from api.directory import Directory
+from api.graph_watch import GraphWatch
+from api.known_subscriptions import KnownSubscriptions
+from api.looks import Looks
+from api.routes import Route
+from api.submissions import Submissions
+from api.waiting import Waiting
+from workers.broker import Broker, Producer
+from workers.broker.stats import QueueStats
+from workers.graph.client import GraphSession
+from workers.organizations import Organizations
+from workers.pipeline.context import Context
+from workers.redis_clients import connect_sync
+from workers.settings import Settings
+from workers.store import Store
+
+SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
+ROUTE_TABLE: web.AppKey[Sequence[Route]] = web.AppKey("route_table")
+DIRECTORY: web.AppKey[Directory] = web.AppKey("directory", Directory)
+DRAINING: web.AppKey[asyncio.Event] = web.AppKey("draining", asyncio.Event)
+STORE: web.AppKey[Store] = web.AppKey("store", Store)
+PRODUCER: web.AppKey[Producer] = web.AppKey("producer", Producer)
+SUBMISSIONS: web.AppKey[Submissions] = web.AppKey("submissions", Submissions)
+KNOWN_SUBSCRIPTIONS: web.AppKey[KnownSubscriptions] = web.AppKey("known_subscriptions", KnownSubscriptions)
+LOOKS: web.AppKey[Looks] = web.AppKey("looks", Looks)
+WAITING: web.AppKey[Waiting] = web.AppKey("waiting", Waiting)
+GRAPH_WATCH: web.AppKey[GraphWatch] = web.AppKey("graph_watch", GraphWatch)
+QUEUE: web.AppKey[Broker] = web.AppKey("queue", Broker)
+CONTEXT: web.AppKey[Context] = web.AppKey("context", Context)
+
+
+async def open_store(app: web.Application) -> AsyncIterator[None]:
+    """Redis, and what lives on its client: the store, the way into the queue, what notifications need."""
+    settings = app[SETTINGS]
+    async with Store.open(settings) as store:
+        producer = Producer(store.redis, namespace=settings.namespace, partitions=settings.partitions)
+        app[STORE] = store
+        app[PRODUCER] = producer
+        app[SUBMISSIONS] = Submissions(store.jobs, producer)
+        app[LOOKS] = Looks(store.mailboxes, producer)
+        app[KNOWN_SUBSCRIPTIONS] = KnownSubscriptions(store.subscriptions)
+        app[GRAPH_WATCH] = GraphWatch(store, app[DIRECTORY])
+        yield
+
+
+async def open_waiting(app: web.Application) -> AsyncIterator[None]:
+    """The announcements of ended jobs."""
+    app[WAITING] = Waiting(app[STORE])
+    yield
+    await app[WAITING].close()
+
+
+async def open_queue(app: web.Application) -> AsyncIterator[None]:
+    """The queue as an operator sees it: sizes and dead letters. Its calls block: use them in threads."""
+    settings = app[SETTINGS]
+    with connect_sync(settings) as client:
+        broker = Broker(settings.namespace, partitions=settings.partitions)
+        broker.connect(client)
+        app[QUEUE] = broker
+        yield
+        broker.close()
+
+
+async def open_graph(app: web.Application) -> AsyncIterator[None]:
+    """Graph, for the few routes whose caller waits for what Microsoft says."""
+    settings, directory, store = app[SETTINGS], app[DIRECTORY], app[STORE]
+    async with GraphSession.open(settings, directory.current, store.redis) as graph:
+        context = Context(settings, directory.current, store, graph, Outbox(app[PRODUCER]))
+        app[CONTEXT] = context
+
+        def take_over(organizations: Organizations) -> None:
+            context.organizations = organizations
+            graph.reload(organizations)
+
+        directory.on_change(take_over)
+        yield
+
+
+async def queue_stats(app: web.Application) -> QueueStats:
+    """Sizes and ages of the queue; raises RedisError."""
+    return await asyncio.to_thread(app[QUEUE].stats)
