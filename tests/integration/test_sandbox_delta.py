@@ -117,6 +117,23 @@ async def test_change_type_and_date_bound_a_round(
     assert (await graph.round(link))[0] == []
 
 
+async def test_a_listing_can_come_newest_first(
+    sandbox: SandboxProcess, graph: Conversation, mailbox: str
+) -> None:
+    for day in (3, 1, 5, 2, 4):
+        sandbox.deliver(mailbox, subject=str(day), receivedDateTime=f"2026-01-0{day}T00:00:00Z")
+    first = await graph.call(
+        "GET", delta_of(mailbox, "$select=subject&$orderby=receivedDateTime%20desc&$top=2")
+    )
+    assert [one["subject"] for one in first.body["value"]] == ["5", "4"]
+    gone = next(one for one in sandbox.folder(mailbox, "inbox") if one["subject"] == "5")
+    sandbox.admin("POST", "delete", {"mailbox": mailbox, "id": gone["id"]})
+    rest, link = await graph.round(first.body["@odata.nextLink"], size=2)
+    assert [one["subject"] for one in rest] == ["3", "2", "1"]
+    removed, _ = await graph.round(link)
+    assert [one["id"] for one in removed] == [gone["id"]]
+
+
 async def test_a_filtered_round_lists_only_the_newest_messages_up_to_the_cap(
     sandbox: SandboxProcess, graph: Conversation, mailbox: str
 ) -> None:

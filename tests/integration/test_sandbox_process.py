@@ -37,7 +37,7 @@ def test_mail_comes_from_files_folders_and_mboxes_and_is_spread(tmp_path: Path) 
     (mails / "a.eml").write_bytes(b"From: a@x.example\r\nSubject: one\r\n\r\nuno")
     (mails / "deeper" / "b.EML").write_bytes(b"Subject: two\n\n\xff\xfe")
     (mails / "notes.txt").write_bytes(b"no mail")
-    mbox = b"From a Mon\nSubject: three\n\n>From here\n\nFrom b Tue\nSubject: four\n\nx\n"
+    mbox = b"From a Mon 10:00\nSubject: three\n\n>From here\n\nFrom b Tue 1:23:45\nSubject: four\n\nx\n"
     (mails / "old.mbox").write_bytes(mbox)
     options = ["--mail", str(mails), "--mailbox", "a@acme.example", "--mailbox", "b@acme.example", "--spread"]
     with running_sandbox(tmp_path / "data", *options) as sandbox:

@@ -122,8 +122,11 @@ def test_no_header_breaks_it(value: str) -> None:
 
 
 def test_an_mbox_is_split_and_unquoted() -> None:
-    content = b"From a\nSubject: 1\n\n>From me\n>>From you\n\nFrom b\nSubject: 2\n\nx\n"
-    assert list(split_mbox(content)) == [b"Subject: 1\n\nFrom me\n>From you\n\n", b"Subject: 2\n\nx\n"]
+    line = b"From a@x.example Sun Nov 22 14:43:00 2026\n"
+    first, second = b"Subject: 1\n\n%s\n", b"Subject: 2\n\nFrom here on\n"
+    content = line + first % b">From me\n>>From you" + b"\n" + line + second
+    assert list(split_mbox(content)) == [first % b"From me\n>From you" + b"\n", second]
+    assert list(split_mbox(b"From nobody\n" + second)) == [second]
 
 
 def test_the_samples_are_varied_mail_of_nobody() -> None:

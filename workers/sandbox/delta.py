@@ -6,6 +6,7 @@ import base64
 import hashlib
 import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,7 +33,8 @@ _LINES_PER_ITEM = 20
 class Round:
     """Where a caller stands, all of it in the token.
 
-    `listing` until all that was there at `base` is shown, then changes from `position` on.
+    `listing` until all that was there at `base` is shown, then changes from `position` on. A position is a
+    version of the mailbox; only in a listing that is ordered by date it counts the messages passed.
     """
 
     folder: str
@@ -61,6 +63,10 @@ class Round:
         return f"R0%2F/+={_checksum(content)}={content}"
 
 
+# Gives the items of a page, the round after it, and whether the round has ended.
+Shower = Callable[[Folder, Round, int, View, Filter | None], tuple[list[dict[str, Any]], Round, bool]]
+
+
 def answer_delta(call: Call, mailbox: Mailbox, folder: Folder, sandbox: DeltaSource) -> Answer:
     """One page of a round."""
     round_ = _round_of(call, mailbox, folder, sandbox)
@@ -72,7 +78,8 @@ def answer_delta(call: Call, mailbox: Mailbox, folder: Folder, sandbox: DeltaSou
     if sandbox.random.random() < sandbox.behaviour.delta_empty_page_share and not round_.replayed:
         empty = link(call, {"$skiptoken": replace(round_, replayed=True).token()})
         return Answer(200, context | {"value": [], "@odata.nextLink": empty}, call.applied_preferences())
-    items, after, ended = (_listed if round_.listing else _changed)(folder, round_, size, view, restriction)
+    show = _shower(round_)
+    items, after, ended = show(folder, round_, size, view, restriction)
     if items and not round_.replayed and sandbox.random.random() < sandbox.behaviour.delta_replay_share:
         after, ended = replace(round_, replayed=True), False
     if ended:
@@ -126,7 +133,8 @@ def _round_of(call: Call, mailbox: Mailbox, folder: Folder, sandbox: DeltaSource
         if not _DATE_FILTER.match(options["$filter"]):
             raise bad_query("Delta filters by 'receivedDateTime ge|gt' only.")
         start = _start_under_cap(folder, parse_filter(options["$filter"]), sandbox.behaviour.delta_filter_cap)
-    return Round(folder.id, options, True, start, mailbox.version, sandbox.generation)
+    position = 0 if "$orderby" in options else start
+    return Round(folder.id, options, True, position, mailbox.version, sandbox.generation)
 
 
 def _read_token(token: str) -> Round:
@@ -164,6 +172,12 @@ def _is_in(message: Message, folder: Folder) -> bool:
     return message.number in folder.messages
 
 
+def _shower(round_: Round) -> Shower:
+    if not round_.listing:
+        return _changed
+    return _listed_newest_first if "$orderby" in round_.options else _listed
+
+
 def _listed(
     folder: Folder, round_: Round, size: int, view: View, restriction: Filter | None
 ) -> tuple[list[dict[str, Any]], Round, bool]:
@@ -179,6 +193,28 @@ def _listed(
         if _is_entry(change, folder) and (restriction is None or restriction.matches(change.message)):
             items.append(_item(change.message, view))
     return items, round_, True
+
+
+def _listed_newest_first(
+    folder: Folder, round_: Round, size: int, view: View, restriction: Filter | None
+) -> tuple[list[dict[str, Any]], Round, bool]:
+    # As they were at `base`, whatever happened since: the count of those passed must stay true.
+    then_here: dict[int, Change] = {}
+    for change in folder.log:
+        if change.version > round_.base:
+            break
+        if change.kind == "created":
+            then_here[change.message.number] = change
+        elif change.kind == "deleted":
+            del then_here[change.message.number]
+    entries = [one for one in then_here.values() if restriction is None or restriction.matches(one.message)]
+    entries.sort(
+        key=lambda one: (one.message.properties["receivedDateTime"], one.message.number), reverse=True
+    )
+    after = round_.position + size
+    page = entries[round_.position : after]
+    items = [_item(one.message, view) for one in page if _is_entry(one, folder)]
+    return items, replace(round_, position=after, replayed=False), after >= len(entries)
 
 
 def _changed(

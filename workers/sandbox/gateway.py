@@ -24,7 +24,6 @@ _JSON_TYPE = (
     "application/json; odata.metadata=minimal; odata.streaming=true; IEEE754Compatible=false; charset=utf-8"
 )
 _JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
-_MAX_BODY = 4 * 2**20
 
 
 class Gateway:

@@ -12,7 +12,8 @@ from workers.sandbox.mime import read_letter
 
 SAMPLES = Path(__file__).parent / "samples"
 _MBOX_SUFFIXES = (".mbox", ".mbx")
-_FROM_LINE = re.compile(rb"(?m)^From .*\r?\n")
+# With a time of day (RFC 4155), or else with a header below: text that nobody quoted does not split a mail.
+_FROM_LINE = re.compile(rb"(?m)^From .*(?:\d:\d\d.*\r?\n|\r?\n(?=[!-9;-~]+[ \t]*:))")
 _QUOTED_FROM = re.compile(rb"(?m)^>(>*From )")
 
 
@@ -38,7 +39,6 @@ def _letters_of(file: Path) -> Iterator[Letter]:
 def split_mbox(content: bytes) -> Iterator[bytes]:
     """The mails of an mbox, `>From ` lines unquoted (RFC 4155 and the mboxrd habit)."""
     for chunk in _FROM_LINE.split(content):
-        # A body line "From …" that nobody quoted splits a mail; its rest has no header to stand on.
         if chunk.strip():
             yield _QUOTED_FROM.sub(rb"\1", chunk)
 
