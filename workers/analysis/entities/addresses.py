@@ -1,0 +1,116 @@
+"""Email addresses and URLs.
+
+Both are looked for around a rare mark ("@", "://", "www.", a dot before a known top-level domain), so that
+the
+time stays linear in the text whatever it holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from workers.analysis.entities.found import Found
+
+_LOCAL_PART = re.compile(r"[\w.+%&=~!#*'-]{1,64}\Z")
+_DOMAIN = re.compile(r"(?:[^\W_](?:[^\W_]|-){0,62}\.){1,8}[^\W\d_]{2,24}(?![\w@])")
+_DOMAIN_LITERAL = re.compile(r"\[(?:\d{1,3}\.){3}\d{1,3}\]")
+_URL_MARK = re.compile(r"\b(?:https?|ftp)://|\bwww\.", re.IGNORECASE)
+_URL_BODY = re.compile(r"[^\s<>\"“”«»|\\^`{}\u200b]{1,2000}")
+_LABEL = r"[^\W_](?:[^\W]|-){0,62}"
+_HOST = re.compile(
+    rf"(?:[^\s/?#@]{{0,100}}@)?(?:(?:{_LABEL}\.){{1,10}}[^\W\d_](?:[^\W_]|-){{1,24}}|localhost"
+    r"|(?:\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:]{2,45}\])(?::\d{1,5})?(?=[/?#]|\Z)",
+    re.IGNORECASE,
+)
+_TOP_LEVELS = (
+    "com|net|org|edu|gov|mil|int|info|biz|eu|es|cat|gal|eus|mx|ar|cl|co|pe|uy|ec|ve|br|pt|fr|de|it|nl|be|at|ch|uk|ie|us|ca|au|nz"
+    "|io|ai|app|dev|cloud|online|shop|store|site|tech|xyz|tv|cn|jp|kr|ru|pl|cz|se|fi|dk|gr|ro|hu|tr|za|sa|ae|example|test"
+)
+_BARE_DOMAIN = re.compile(
+    rf"(?<![\w@.\-/])(?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.){{1,5}}(?:{_TOP_LEVELS})(?![\w@-])(?!\.[a-z0-9])"
+    r"(?::\d{1,5}(?!\d))?(?:/[^\s<>\"“”«»|\\^`{}]{0,1000})?"
+)
+# A dot before these is more often a missing space between sentences than a domain.
+_ALSO_WORDS = frozenset(
+    ["de", "it", "at", "be", "us", "co", "ca", "es", "no", "me", "in", "is", "am", "to", "so"]
+)
+_TRAILING = ".,;:!?'\"”’»…*_"
+
+
+def find_urls(text: str) -> Iterator[Found]:
+    """URLs with a scheme or "www.", and bare domains of usual top-level domains."""
+    end_of_last = 0
+    for mark in _URL_MARK.finditer(text):
+        if mark.start() < end_of_last:
+            continue
+        body = _URL_BODY.match(text, mark.start())
+        if body is None:
+            continue
+        url = _trimmed(body[0])
+        host_start = url.find("://") + 3 if "://" in url[:8] else 0
+        if _HOST.match(url, host_start):
+            end_of_last = mark.start() + len(url)
+            yield Found("url", mark.start(), end_of_last, url)
+    if "." not in text:
+        return
+    for bare in _BARE_DOMAIN.finditer(text):
+        url = _trimmed(bare[0])
+        labels = url.partition("/")[0].partition(":")[0].split(".")
+        if len(labels) == 2 and labels[1] in _ALSO_WORDS and not _reads_as_domain(text, bare, labels):
+            continue
+        yield Found("url", bare.start(), bare.start() + len(url), url)
+
+
+def _reads_as_domain(text: str, bare: re.Match[str], labels: list[str]) -> bool:
+    """Whether "acme.es" is meant as an address: followed by the end of something, not by a word."""
+    if "/" in bare[0] or len(labels[0]) < 3:
+        return "/" in bare[0]
+    after = text[bare.end() : bare.end() + 2]
+    return not (after[:1] == " " and after[1:].isalpha() and labels[1] != "es") and labels[1] not in (
+        "is",
+        "am",
+        "so",
+    )
+
+
+def _trimmed(url: str) -> str:
+    """Without the punctuation of the sentence around it; brackets stay only in pairs."""
+    while url:
+        last = url[-1]
+        if (
+            last in _TRAILING
+            or (last == ")" and url.count(")") > url.count("("))
+            or (last == "]" and url.count("]") > url.count("["))
+        ):
+            url = url[:-1]
+        else:
+            break
+    return url
+
+
+def find_emails(text: str) -> Iterator[Found]:
+    """Addresses as RFC 5321 allows them in practice: dot-atom before the @, a domain or [IPv4] after it."""
+    at = text.find("@")
+    while at >= 0:
+        found = _email_around(text, at)
+        if found is not None:
+            yield found
+        at = text.find("@", at + 1)
+
+
+def _email_around(text: str, at: int) -> Found | None:
+    local = _LOCAL_PART.search(text, max(0, at - 64), at)
+    domain = _DOMAIN.match(text, at + 1) or _DOMAIN_LITERAL.match(text, at + 1)
+    if local is None or domain is None:
+        return None
+    start = local.start()
+    while start < at and text[start] in "'*=#!&":
+        start += 1
+    name = text[start:at]
+    if not name or name.startswith(".") or name.endswith(".") or ".." in name:
+        return None
+    # A longer run before it means that the local part was cut, which is no address.
+    if start > 0 and at - start == 64 and text[start - 1].isalnum():
+        return None
+    return Found("email", start, domain.end(), text[start : domain.end()])

@@ -1,0 +1,114 @@
+"""Days told from the day of the mail: "mañana", "next Friday", "dentro de tres días", "fin de mes"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from workers.analysis.entities.dates.calendar import WEEKDAY, WEEKDAYS, day_or_none, nearest_month
+from workers.analysis.entities.found import Found
+from workers.analysis.entities.numerals import word_value
+
+_OFFSETS = {
+    "hoy": 0, "today": 0, "tonight": 0, "esta noche": 0, "mañana": 1, "tomorrow": 1, "pasado mañana": 2,
+    "day after tomorrow": 2, "ayer": -1, "yesterday": -1, "anteayer": -2, "antes de ayer": -2,
+}  # fmt: skip
+_DAY_WORD = re.compile(
+    r"(?<![^\W_])(?:pasado mañana|day after tomorrow|antes de ayer|esta noche|anteayer|tomorrow"
+    r"|yesterday|tonight|today"
+    r"|mañana|ayer|hoy)(?![^\W_])",
+    re.IGNORECASE,
+)
+# "por la mañana", "de la mañana", "esta mañana": the morning, not the next day.
+_MORNING = re.compile(r"\b(?:la|las|una|cada|esta|toda|media)[ ]\Z", re.IGNORECASE)
+_COUNT = (
+    r"(\d{1,3}|un[ao]?|dos|tres|cuatro|cinco|seis|siete|ocho|diez|quince"
+    r"|one|two|three|four|five|six|seven|ten)"
+)
+_UNIT = r"(d[íi]as?|semanas?|mes(?:es)?|años?|days?|weeks?|months?|years?)"
+_DISTANCE = re.compile(
+    rf"\b(?:(?P<ahead>in|dentro de|en|hace)[ ]{_COUNT}[ ]{_UNIT}"
+    rf"|{_COUNT}[ ]{_UNIT},?[ ](?:{_COUNT}[ ]{_UNIT}[ ])?"
+    rf"(?:{_COUNT}[ ]{_UNIT}[ ])?ago)(?![^\W_])",
+    re.IGNORECASE,
+)
+_MONTH_END = re.compile(
+    r"\b(?:(?:a |el )?fin(?:al(?:es)?)? de(?:l| este)? mes|(?:the )?end of (?:the |this )?month)(?![^\W_])",
+    re.IGNORECASE,
+)
+_NO_DAY = (
+    r"de |h\b|horas|weeks?|days?|semanas|días|am\b|pm\b|personas|people|euros|años|o ?clock|of "
+    r"|-? ?[A-Za-z]{3,9} \d"
+)
+_WEEKDAY_AND_DAY = re.compile(
+    rf"(?<![^\W_])(?:(?P<name>{WEEKDAY}),?[ ](?:(?:el |the )?(?:d[íi]a )?)"
+    rf"|(?:el )?d[íi]a )(?P<day>\d{{1,2}})(?:st|nd|rd|th)?"
+    rf"(?![\w:/€$£%]|[.,]\d|[ ]?(?:{_NO_DAY}))",
+    re.IGNORECASE,
+)
+_WEEKDAY = re.compile(
+    rf"\b(?P<which>next|this|last|on|by|until|el|este|pr[óo]ximo|para el|antes del"
+    rf"|hasta el)[ ](?:pr[óo]ximo |pasado |this |next )?"
+    rf"(?P<name>{WEEKDAY})(?P<after>[ ]que viene|[ ]pr[óo]ximo|[ ]pasado)?(?![^\W_])",
+    re.IGNORECASE,
+)
+
+
+def find_relative_dates(text: str, today: date) -> Iterator[Found]:
+    """Days given by their distance from `today`; weekdays are the next ones unless said to be past."""
+    for found in _DAY_WORD.finditer(text):
+        if found[0].lower() == "mañana" and _MORNING.search(text, max(0, found.start() - 8), found.start()):
+            continue
+        yield _found(found, today + timedelta(days=_OFFSETS[found[0].lower()]))
+    for found in _DISTANCE.finditer(text):
+        value = _at_distance(found, today)
+        if value:
+            yield _found(found, value)
+    for found in _MONTH_END.finditer(text):
+        yield _found(found, (today.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1))
+    for found in _WEEKDAY_AND_DAY.finditer(text):
+        weekday = WEEKDAYS.get(found["name"].lower().rstrip(".")) if found["name"] else None
+        value = nearest_month(int(found["day"]), weekday, today)
+        if value:
+            yield _found(found, value)
+    for found in _WEEKDAY.finditer(text):
+        yield _found(found, _weekday(found, today))
+
+
+def _found(match: re.Match[str], value: date) -> Found:
+    return Found("date", match.start(), match.end(), value.isoformat())
+
+
+def _at_distance(found: re.Match[str], today: date) -> date | None:
+    groups = [group for group in found.groups()[1:] if group]
+    sign = -1 if found["ahead"] is None or found["ahead"].lower() == "hace" else 1
+    moved: date | None = today
+    # The coarse units first, so that months and years count from whole days.
+    for count, unit in zip(groups[::2], groups[1::2], strict=True):
+        number = int(count) if count.isdigit() else word_value(count)
+        if number is None or moved is None:
+            return None
+        moved = _moved(moved, sign * number, unit.lower()[0])
+    return moved
+
+
+def _moved(day: date, count: int, unit: str) -> date | None:
+    try:
+        if unit == "d":
+            return day + timedelta(days=count)
+        if unit in "sw":
+            return day + timedelta(weeks=count)
+    except OverflowError:
+        return None
+    year, month = divmod(day.year * 12 + day.month - 1 + (count if unit == "m" else 12 * count), 12)
+    # The 31st of a shorter month is its last day.
+    candidates = (day_or_none(year, month + 1, day.day - back) for back in range(4))
+    return next((found for found in candidates if found), None)
+
+
+def _weekday(found: re.Match[str], today: date) -> date:
+    number = WEEKDAYS[found["name"].lower().rstrip(".")]
+    if found["which"].lower() == "last" or "pasado" in found[0].lower():
+        return today - timedelta(days=(today.weekday() - number) % 7 or 7)
+    return today + timedelta(days=(number - today.weekday()) % 7 or 7)

@@ -1,0 +1,117 @@
+"""The linear classifier: category, urgency and sentiment from the features of a mail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from workers.analysis.features import BITS, Features, dense_names
+from workers.analysis.result import CATEGORIES, SENTIMENTS, URGENCIES, Evidence
+
+DIRECTORY = Path(__file__).parent
+COLUMNS = (*CATEGORIES, *URGENCIES, *SENTIMENTS)
+_HEADS = {
+    "category": slice(0, len(CATEGORIES)),
+    "urgency": slice(len(CATEGORIES), len(CATEGORIES) + len(URGENCIES)),
+    "sentiment": slice(len(CATEGORIES) + len(URGENCIES), len(COLUMNS)),
+}
+_MOST_EVIDENCE = 6
+
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Scores of the three heads, before probabilities: adjustments and stated rules add to them."""
+
+    category: Scores
+    urgency: Scores
+    sentiment: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """Weights: `hashed` (2**BITS rows, one byte a weight, times `scales`), `dense` (named features,
+    then a bias)."""
+
+    version: str
+    hashed: NDArray[np.int8]
+    scales: NDArray[np.float32]
+    dense: NDArray[np.float32]
+    temperature: dict[str, float]
+
+    def predict(self, features: Features) -> Prediction:
+        """Score a mail for each class of each head."""
+        seen = features.values @ self.hashed[features.rows].astype(np.float32)
+        scores = (seen * self.scales + features.dense @ self.dense[:-1] + self.dense[-1]).astype(np.float64)
+        return Prediction(
+            *(scores[head] / self.temperature[name] for name, head in _HEADS.items()),
+        )
+
+    def evidence(self, features: Features, text: str, chosen: int) -> list[Evidence]:
+        """What spoke most for a category against the mean of the others: words of `text`, concepts
+        and signs."""
+        names = dense_names()
+        block = self.dense[:-1, : len(CATEGORIES)]
+        dense = features.dense * (block[:, chosen] - block.mean(axis=1))
+        weights = self.hashed[features.word_rows, : len(CATEGORIES)] * self.scales[: len(CATEGORIES)]
+        by_word = (weights[:, chosen] - weights.mean(axis=1)) / np.sqrt(max(len(weights), 1))
+        half = _MOST_EVIDENCE // 2
+        found = [
+            _span("word", float(by_word[at]), text, features, at, at)
+            for at in np.argsort(-by_word)[:half].tolist()
+            if by_word[at] > 0
+        ]
+        found += [
+            _dense_evidence(names[at], float(dense[at]), at, text, features)
+            for at in np.argsort(-dense)[:half].tolist()
+            if dense[at] > 0
+        ]
+        return sorted(found, key=lambda item: -item.weight)
+
+
+def softmax(scores: Scores) -> Scores:
+    """Probabilities of scores; sums to one."""
+    powers = np.exp(scores - scores.max())
+    return np.asarray(powers / powers.sum())
+
+
+def _dense_evidence(name: str, weight: float, at: int, text: str, features: Features) -> Evidence:
+    first = np.flatnonzero(features.touched.concepts == at)
+    if name.startswith("concept.") and len(first):
+        begin, end = features.touched.first_words[first[0]], features.touched.last_words[first[0]]
+        return _span(name, weight, text, features, int(begin), int(end))
+    return Evidence(name, round(weight, 3))
+
+
+def _span(feature: str, weight: float, text: str, features: Features, first: int, last: int) -> Evidence:
+    start, end = int(features.words.starts[first]), int(features.words.ends[last])
+    return Evidence(feature, round(weight, 3), text[start:end], start, end)
+
+
+@cache
+def load_classifier() -> Classifier:
+    """The weights that ship with the package, mapped into memory; read once a process.
+
+    Raises ValueError if they were trained for other features than this version computes.
+    """
+    facts: dict[str, Any] = orjson.loads((DIRECTORY / "model.json").read_bytes())
+    if (
+        facts["bits"] != BITS
+        or facts["columns"] != list(COLUMNS)
+        or facts["dense_names"] != list(dense_names())
+    ):
+        raise ValueError(f"model {facts['version']} was trained for other features: run `econeura train`")
+    return Classifier(
+        version=facts["version"],
+        hashed=np.load(DIRECTORY / "hashed.npy", mmap_mode="r", allow_pickle=False),
+        scales=np.array(facts["scales"], dtype=np.float32),
+        dense=np.load(DIRECTORY / "dense.npy", allow_pickle=False),
+        temperature=facts["temperature"],
+    )

@@ -1,0 +1,202 @@
+"""What a mail shows besides its words: headers, sender, attachments, links and layout, as named numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from workers.analysis.mail import Mail
+from workers.analysis.text import MailText
+
+_ALL_NAMES = """
+list_unsubscribe list_id bulk auto_submitted authentication_failed marked_as_spam reply_to_differs
+no_reply_sender free_mail_sender system_sender name_hides_address odd_sender_domain calendar_part
+office_attachment pdf_attachment image_attachment risky_attachment archive_attachment any_attachment
+importance_high importance_low many_recipients is_reply is_forward is_html many_links one_link
+link_to_raw_ip link_text_differs link_to_odd_domain short_link many_images hidden_text has_form capitals
+capitals_in_subject exclamations exclamation_in_subject question question_in_subject money emoji
+emoji_in_subject very_short short long very_long greets_by_name no_subject mixed_scripts
+many_digits_in_sender numbered_list shouting_line blank
+"""
+NAMES = tuple(_ALL_NAMES.split())
+
+_FREE_MAIL = re.compile(
+    r"(?:^|\.)(?:gmail|googlemail|hotmail|outlook|live|msn|yahoo|ymail|icloud|me|mac|aol|gmx|proton(?:mail)?|zoho|mail|telefonica|terra|orange|wanadoo)\.[a-z.]{2,6}$"
+)
+_NO_REPLY = re.compile(
+    r"no-?_?\.?reply|noresponder|no-?_?responder|donotreply|do-not-reply|nao-?responda", re.IGNORECASE
+)
+_SYSTEM = re.compile(
+    r"^(?:info|news|newsletter|boletin|notif\w*|alerts?|avisos?|support|soporte|billing|facturacion|admin\w*|contact\w*|hello|hola|sales|ventas|comercial|marketing|service|servicio\w*|team|equipo|account\w*|security|seguridad)[\w.+-]{0,20}@",
+    re.IGNORECASE,
+)
+_ODD_DOMAIN = re.compile(
+    r"(?:[a-z0-9]+-){2,}|\d{4,}|[bcdfghjklmnpqrstvwxz]{6,}|\.(?:xyz|top|click|icu|buzz|site|online|shop|win|bid|loan|club|live|info|ru|cn|tk|ml|ga|cf|gq|space|fun|work|rest|cam|sbs|cyou)$"
+)
+_SHORTENER = re.compile(
+    r"^https?://(?:bit\.ly|tinyurl\.com|t\.co|goo\.gl|ow\.ly|is\.gd|cutt\.ly|rb\.gy|rebrand\.ly|shorturl\.at|t\.ly)/",
+    re.IGNORECASE,
+)
+_LINK = re.compile(r"https?://([^\s/<>\"')\]]{1,200})", re.IGNORECASE)
+_IP = re.compile(r"^(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?$")
+_DOMAIN_IN_TEXT = re.compile(r"(?:https?://)?((?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,10})(?:/|$)", re.IGNORECASE)
+_MONEY = re.compile(r"[€$£]\s?\d|\d\s?(?:€|euros?\b|usd\b|eur\b|£)", re.IGNORECASE)
+_EMOJI = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
+_GREETING = re.compile(
+    r"^(?:hola|hello|hi|hey|dear|estimad[oa]|querid[oa]|buen[oa]s \w+|good \w+)[ ,]{1,2}(?!cliente"
+    r"|customer|user|usuario|sir|madam|friend|all|team|todos|señor|client|member|amig|colleagues?|compañer)[A-ZÁÉÍÓÚÑ][\wáéíóúñ]{2,20}",
+    re.MULTILINE,
+)
+_MIXED = re.compile(
+    r"[A-Za-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][A-Za-z]|[\U0001d400-\U0001d7ff]|[\u202a-\u202e\u2066-\u2069]"
+)
+_LIST_ITEM = re.compile(r"^\s{0,4}(?:[-*•·]|\d{1,2}[.)])\s", re.MULTILINE)
+_SHOUT = re.compile(r"^[^a-záéíóúñ\n]{14,}$", re.MULTILINE)
+_RISKY = (
+    ".exe",
+    ".js",
+    ".vbs",
+    ".scr",
+    ".bat",
+    ".cmd",
+    ".jar",
+    ".docm",
+    ".xlsm",
+    ".hta",
+    ".iso",
+    ".img",
+    ".lnk",
+    ".htm",
+    ".html",
+    ".shtml",
+    ".one",
+)
+_OFFICE = (".doc", ".docx", ".xls", ".xlsx", ".csv", ".ppt", ".pptx", ".odt", ".ods")
+_IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".heic", ".webp")
+_ARCHIVES = (".zip", ".rar", ".7z", ".gz")
+
+
+def read_signals(mail: Mail, text: MailText) -> list[float]:
+    """One number per name of NAMES, 0 where the sign is absent."""
+    found: dict[str, float] = {}
+    _headers(mail, found)
+    _sender(mail, found)
+    _attachments(mail, found)
+    _links(mail, text, found)
+    _layout(mail, text, found)
+    return [found.get(name, 0.0) for name in NAMES]
+
+
+def _headers(mail: Mail, found: dict[str, float]) -> None:
+    if mail.headers:
+        headers = {name.lower(): value.lower() for name, value in mail.headers}
+        found["list_unsubscribe"] = float("list-unsubscribe" in headers)
+        found["list_id"] = float("list-id" in headers or "list-post" in headers)
+        found["bulk"] = float(
+            headers.get("precedence", "") in ("bulk", "list", "junk") or "x-campaign" in headers
+        )
+        found["auto_submitted"] = float(headers.get("auto-submitted", "no") not in ("no", ""))
+        found["authentication_failed"] = _failed(headers)
+        spam_flag = headers.get("x-spam-flag", "") + headers.get("x-spam-status", "")[:3]
+        found["marked_as_spam"] = float(spam_flag.startswith("yes") or spam_flag.endswith("yes"))
+    found["importance_high"] = float(mail.importance == "high")
+    found["importance_low"] = float(mail.importance == "low")
+    found["many_recipients"] = float(len(mail.to) + len(mail.cc) > 8)
+
+
+def _failed(headers: Mapping[str, str]) -> float:
+    results = headers.get("authentication-results", "") + headers.get("received-spf", "")[:8]
+    failed = sum(mark in results for mark in ("spf=fail", "dkim=fail", "dmarc=fail", "compauth=fail"))
+    failed += results.startswith("fail") + ("spf=softfail" in results)
+    return min(float(failed), 2.0)
+
+
+def _sender(mail: Mail, found: dict[str, float]) -> None:
+    name, address = mail.sender
+    domain = mail.sender.domain
+    found["no_reply_sender"] = float(_NO_REPLY.search(address) is not None)
+    found["free_mail_sender"] = float(_FREE_MAIL.search(domain) is not None)
+    found["system_sender"] = float(_SYSTEM.search(address) is not None)
+    found["name_hides_address"] = float("@" in name and address.lower() not in name.lower())
+    found["odd_sender_domain"] = float(_ODD_DOMAIN.search(domain) is not None)
+    found["many_digits_in_sender"] = float(sum(map(str.isdigit, address.partition("@")[0])) >= 5)
+    if mail.reply_to and domain:
+        found["reply_to_differs"] = float(_base(mail.reply_to[0].domain) != _base(domain))
+
+
+def _base(domain: str) -> str:
+    return ".".join(domain.split(".")[-2:])
+
+
+def _attachments(mail: Mail, found: dict[str, float]) -> None:
+    for attachment in mail.attachments[:50]:
+        name = attachment.name.lower()
+        kind = attachment.content_type.lower()
+        found["any_attachment"] = 1.0
+        if name.endswith(".ics") or kind == "text/calendar":
+            found["calendar_part"] = 1.0
+        if name.endswith(_OFFICE):
+            found["office_attachment"] = 1.0
+        if name.endswith(".pdf") or kind == "application/pdf":
+            found["pdf_attachment"] = 1.0
+        if name.endswith(_IMAGES) or kind.startswith("image/"):
+            found["image_attachment"] = 1.0
+        if name.endswith(_RISKY):
+            found["risky_attachment"] = 1.0
+        if name.endswith(_ARCHIVES):
+            found["archive_attachment"] = 1.0
+
+
+def _links(mail: Mail, text: MailText, found: dict[str, float]) -> None:
+    hosts = [host.lower() for host in _LINK.findall(text.analysed)[:50]]
+    if text.markup:
+        for address, shown in text.markup.links:
+            target = _LINK.match(address)
+            if target is None:
+                continue
+            host = target[1].lower()
+            hosts.append(host)
+            said = _DOMAIN_IN_TEXT.match(shown)
+            if said and _base(said[1].lower()) != _base(host):
+                found["link_text_differs"] = 1.0
+            if _SHORTENER.match(address):
+                found["short_link"] = 1.0
+        found["many_images"] = float(text.markup.images >= 4)
+        found["hidden_text"] = float(text.markup.hidden_chars > 40)
+        found["has_form"] = float(text.markup.has_form)
+    if _SHORTENER.search(text.analysed):
+        found["short_link"] = 1.0
+    found["one_link"] = float(1 <= len(hosts) <= 2)
+    found["many_links"] = float(len(hosts) >= 5)
+    found["link_to_raw_ip"] = float(any(_IP.match(host) for host in hosts))
+    found["link_to_odd_domain"] = float(any(_ODD_DOMAIN.search(host) for host in hosts))
+
+
+def _layout(mail: Mail, text: MailText, found: dict[str, float]) -> None:
+    body = text.analysed[len(text.subject) + 1 :]
+    letters = sum(map(str.isalpha, body[:2_000]))
+    capitals = sum(map(str.isupper, body[:2_000]))
+    words = body.count(" ") + body.count("\n") + 1
+    subject = text.subject
+    found["is_reply"] = float(text.is_reply)
+    found["is_forward"] = float(text.is_forward)
+    found["is_html"] = float(text.markup is not None or bool(mail.html))
+    found["capitals"] = float(letters > 40 and capitals > letters * 0.3)
+    found["capitals_in_subject"] = float(len(subject) > 6 and subject.isupper())
+    found["exclamations"] = min(body.count("!") / 3, 2.0)
+    found["exclamation_in_subject"] = float("!" in subject)
+    found["question"] = min(body.count("?") / 2, 2.0)
+    found["question_in_subject"] = float("?" in subject)
+    found["money"] = float(_MONEY.search(text.analysed) is not None)
+    found["emoji"] = float(_EMOJI.search(body) is not None)
+    found["emoji_in_subject"] = float(_EMOJI.search(subject) is not None)
+    found["very_short"] = float(words < 12)
+    found["short"] = float(12 <= words < 45)
+    found["long"] = float(150 <= words < 400)
+    found["very_long"] = float(words >= 400)
+    found["blank"] = float(letters == 0)
+    found["greets_by_name"] = float(_GREETING.search(body) is not None)
+    found["no_subject"] = float(not subject.strip())
+    found["mixed_scripts"] = float(_MIXED.search(text.analysed) is not None)
+    found["numbered_list"] = float(len(_LIST_ITEM.findall(body)) >= 3)
+    found["shouting_line"] = float(_SHOUT.search(body) is not None)
