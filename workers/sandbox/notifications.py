@@ -67,7 +67,8 @@ class Notifier:
             raise ValueError(f"event must be one of {', '.join(_LIFECYCLE_EVENTS)}")
         if event in ("subscriptionRemoved", "expired"):
             self._subscriptions.remove(subscription)
-        subscription.needs_reauthorization = event == "reauthorizationRequired"
+        if event == "reauthorizationRequired":
+            subscription.needs_reauthorization = True
         # Of a subscription that simply ends nobody is told.
         if subscription.lifecycle_url and event != "expired":
             item = {**_envelope(subscription), "lifecycleEvent": event}
