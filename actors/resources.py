@@ -47,11 +47,6 @@ async def reload(organizations: Organizations) -> None:
     context.graph.reload(organizations)
 
 
-def graph_connections() -> int:
-    """Open connections of this process to Graph."""
-    return _Lent.context.graph.connections if _Lent.context is not None else 0
-
-
 async def close_resources() -> None:
     """Close what `open_resources` opened."""
     closing, _Lent.context, _Lent.closing = _Lent.closing, None, None

@@ -55,7 +55,7 @@ def run(settings: Settings, *, worker_id: str) -> int:
     _on(signal.SIGTERM, stop.set)
     _on(signal.SIGINT, stop.set)
     _on(signal.SIGHUP, lambda: _reload(settings))
-    with vitals.reported("worker", {"graph": resources.graph_connections}):
+    with vitals.reported("worker"):
         run_worker(
             broker,
             stop,

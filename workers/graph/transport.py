@@ -17,7 +17,7 @@ from workers.graph import paths, request_ids
 from workers.graph.replies import SLOW_DOWN, Reply
 from workers.graph.throttle import Slot
 from workers.graph.tokens import Tokens
-from workers.metrics import GRAPH_CALLS, GRAPH_DURATION
+from workers.metrics import ACTIVE_CONNECTIONS, GRAPH_CALLS, GRAPH_DURATION
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 # Ids of messages keep through moves within the mailbox only where every single call asks for this form.
@@ -80,6 +80,7 @@ class Transport:
         method, endpoint = request.method, self.endpoint_of(request.path)
         started = time.monotonic()
         status = "error"
+        ACTIVE_CONNECTIONS.labels("graph").inc()
         try:
             async with self.http.request(
                 method,
@@ -108,6 +109,7 @@ class Transport:
             status = str(reply.status)
             _finish(slots, went_well=reply.status not in SLOW_DOWN)
         finally:
+            ACTIVE_CONNECTIONS.labels("graph").dec()
             GRAPH_CALLS.labels(endpoint, method, status).inc()
             GRAPH_DURATION.labels(endpoint, method).observe(time.monotonic() - started)
         request_ids.record(reply.headers.get("request-id"))
