@@ -10,12 +10,12 @@ from workers.analysis.text import read_text
 
 _ANA = "Ana <ana@acme.example>"
 HISTORY = {
-    "gmail es": "El lun, 3 nov 2025 a las 10:23, Ana López (<ana@acme.example>) escribió:\n\n> vieja historia\n> x",
+    "gmail es": "El lun, 3 nov 2025 a las 10:23, Ana (<ana@acme.example>) escribió:\n\n> historia\n> x",
     "gmail es without marks": f"El lun, 3 nov 2025 a las 10:23, {_ANA} escribió:\n\nvieja historia",
-    "gmail es wrapped": f"El lunes, 3 de noviembre de 2025 a las 10:23, Ana\n{_ANA} escribió:\nvieja historia",
+    "gmail es wrapped": f"El lunes, 3 de mayo de 2025 a las 10:23, Ana\n{_ANA} escribió:\nvieja historia",
     "gmail en": f"On Mon, Nov 3, 2025 at 10:23 AM {_ANA} wrote:\n> vieja historia",
     "iphone es": f"El 3 nov 2025, a las 10:23, {_ANA} escribió:\n\nvieja historia",
-    "outlook es": "-----Mensaje original-----\nDe: Ana\nEnviado el: lunes\nPara: Bea\nAsunto: x\n\nvieja historia",
+    "outlook es": "-----Mensaje original-----\nDe: Ana\nEnviado el: lunes\nPara: Bea\nAsunto: x\n\nhistoria",
     "outlook es modern": f"De: {_ANA}\nEnviado: lunes, 3 de mayo\nPara: Bea\nAsunto: x\n\nvieja historia",
     "outlook en": "______________\nFrom: Ana\nSent: Monday\nTo: Bea\nSubject: x\n\nvieja historia",
     "german": f"Am 03.11.2025 um 10:23 schrieb {_ANA}:\n> vieja historia",
@@ -95,6 +95,7 @@ def test_subject_prefixes_are_left_out(prefix: str) -> None:
 
 
 def test_positions_lead_back_to_the_full_text() -> None:
+    row = {"subject": "RE: Asunto", "body": "> cita\nPrimera parte nueva del correo\n> cita\nsegunda"}
     text = read_text(mail_from_row(row))
     for word in ("Asunto", "Primera", "segunda"):
         assert text.full[text.position(text.analysed.index(word)) :].startswith(word)
@@ -102,7 +103,7 @@ def test_positions_lead_back_to_the_full_text() -> None:
 
 def test_html_becomes_the_visible_text() -> None:
     html = (
-        "<html><head><style>p{}</style><title>t</title></head><body><span style='display:none'>preheader</span>"
+        "<html><head><style>p{}</style></head><body><span style='display:none'>preheader</span>"
         "<p>Hola&nbsp;<b>Ana</b>,</p><div>uno<br>dos</div><table><tr><td>a</td><td>b</td></tr></table>"
         "<script>x()</script><a href='https://acme.example/x'>pulsa  aquí</a></body></html>"
     )
