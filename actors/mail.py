@@ -38,11 +38,10 @@ async def process_email(
 
 
 @policy.PROCESS.actor
-async def process_bulk(
-    organization_id: str, mailbox: str, message_ids: list[str], job_id: str, priority: str = "normal"
-) -> None:
-    """Queue the messages of a bulk job, all in one step."""
-    async with door(organization_id=organization_id):
+async def process_bulk(organization_id: str, mailbox: str, message_ids: list[str], job_id: str) -> None:
+    """Queue the messages of a bulk job, all in one step and as urgent as the job."""
+    async with door(organization_id=organization_id) as queue_message:
+        priority = str(queue_message.options.get("priority", "normal"))
         await resources.current().queue.process(
             organization_id, mailbox, message_ids, job_id=job_id, priority=priority
         )
