@@ -112,6 +112,13 @@ async def test_a_throttled_part_says_so_in_its_own_headers(
     assert "Retry-After" not in reply.headers
 
 
+async def test_a_whole_batch_can_fail(sandbox: SandboxProcess, graph: Conversation, mailbox: str) -> None:
+    sandbox.fault("status", endpoint="/$batch", status=503, count=1)
+    parts = [{"id": "1", "method": "GET", "url": f"/users/{mailbox}/messages"}]
+    assert (await graph.call("POST", "/$batch", {"requests": parts})).status == 503
+    assert sandbox.calls(mailbox=mailbox) == []
+
+
 async def test_a_batch_hands_four_parts_at_once_to_a_mailbox(
     sandbox: SandboxProcess, graph: Conversation, mailbox: str
 ) -> None:

@@ -17,6 +17,7 @@ from workers.sandbox.calls import GraphProblem
 from workers.sandbox.directory import FULL_ROLES, App
 from workers.sandbox.drafts import extended_values, plain_properties
 from workers.sandbox.endpoints import ROUTES
+from workers.sandbox.endpoints.batch import TEMPLATE as BATCH
 from workers.sandbox.post_office import Responder
 from workers.sandbox.service import Sandbox
 
@@ -195,7 +196,7 @@ async def _faults(request: web.Request) -> web.Response:
 
 async def _add_fault(request: web.Request) -> web.Response:
     body = await _body(request)
-    templates = {route.template for route in ROUTES}
+    templates = {BATCH, *(route.template for route in ROUTES)}
     if body.get("endpoint") not in {None, *templates}:
         raise ValueError(f"unknown endpoint; known: {', '.join(sorted(templates))}")
     return _json(request.app[SANDBOX].faults.add(body))
