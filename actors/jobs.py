@@ -16,6 +16,7 @@ import actors
 from actors import policy, resources
 from actors.door import attempt_of, door
 from workers.errors import PermanentError
+from workers.health.check import check_health
 from workers.organizations import Organization
 from workers.pipeline import catching_up, graph_upkeep
 from workers.pipeline.context import Context
@@ -50,6 +51,16 @@ async def graph_sync(due: str = "", run: str = "", job: str = "", organization_i
         return Done({"mailboxesQueued": queued, **done.figures}, done.problem)
 
     await _carry_out(job or "graph_sync", run, due, work)
+
+
+@policy.SCHEDULED.actor
+async def health_check(due: str = "", run: str = "", job: str = "") -> None:
+    """Look at the whole service."""
+
+    async def work(context: Context, _: int) -> Done:
+        return Done(await check_health(context, actors.broker, asking=job or "health_check"))
+
+    await _carry_out(job or "health_check", run, due, work)
 
 
 @policy.SCHEDULED.actor

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from workers.redis_clients import AsyncRedis, connect
 from workers.settings import Settings
+from workers.store.health import HealthRecords
 from workers.store.jobs import Job, Jobs, NewJob
 from workers.store.keys import Keys
 from workers.store.ledger import Ended, Ledger, NewMessage
@@ -21,6 +22,7 @@ from workers.store.switches import Switches
 __all__ = [
     "Ended",
     "FolderState",
+    "HealthRecords",
     "Job",
     "Jobs",
     "Keys",
@@ -54,6 +56,7 @@ class Store:
     schedule: Schedule
     scheduled_runs: ScheduledRuns
     schedulers: Schedulers
+    health: HealthRecords
 
     @classmethod
     def over(cls, client: AsyncRedis, settings: Settings) -> Store:
@@ -73,6 +76,7 @@ class Store:
             schedule=Schedule(client, keys),
             scheduled_runs=ScheduledRuns(client, keys),
             schedulers=Schedulers(client, keys),
+            health=HealthRecords(client, keys),
         )  # fmt: skip
 
     @classmethod

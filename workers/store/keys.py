@@ -77,6 +77,14 @@ class Keys:
         """Set: master categories known to exist in a mailbox."""
         return self._key("categories", mailbox)
 
+    def health(self) -> str:
+        """String: the last look at the whole service (JSON)."""
+        return self._key("health")
+
+    def health_samples(self) -> str:
+        """Stream: a few figures of each look, for the daily report."""
+        return self._key("health-samples")
+
     def _schedule(self, *parts: str) -> str:
         tag = self.namespace if self.partitions == 1 else f"{self.namespace}:0"
         return ":".join((f"{{{tag}}}", "schedule", *parts))
