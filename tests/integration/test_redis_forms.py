@@ -37,7 +37,7 @@ def cluster(tmp_path: Path, users: tuple[str, str]) -> Iterator[RedisProcess]:
         tmp_path / "node", port=port, arguments=("--cluster-enabled", "yes", *users)
     ).start()
     with redis.Redis(port=server.port, username="econeura", password="p@ss") as client:
-        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        client.execute_command("CLUSTER ADDSLOTS", *range(16384))
         eventually(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
     yield server
     server.stop()
