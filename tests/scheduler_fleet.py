@@ -15,7 +15,6 @@ import redis
 from tests.econeura import PROGRAM, environment
 from tests.waiting import wait_for
 from workers.broker.keys import PRIORITIES, Keys
-from workers.store.schedulers import ALIVE_S
 
 _SCHEDULERS = "{econeura}:schedule:schedulers"
 
@@ -38,7 +37,6 @@ class SchedulerFleet:
 
     def start(self, count: int = 1) -> None:
         """Start some more, and wait until they give signs of life."""
-        before = self._alive()
         for _ in range(count):
             env = environment(
                 REDIS_URL=self._redis_url,
@@ -46,7 +44,7 @@ class SchedulerFleet:
                 ECONEURA_DATA_DIR=self.directory / f"data-{len(self._processes)}",
             )
             self._processes.append(subprocess.Popen([*PROGRAM, "scheduler"], env=env, stderr=self._log))
-        wait_for(lambda: self._alive() >= before + count, timeout_s=30, what="schedulers to join")
+        wait_for(self._all_joined, timeout_s=30, what="schedulers to join")
 
     def running(self) -> list[subprocess.Popen[bytes]]:
         return [process for process in self._processes if process.poll() is None]
@@ -81,9 +79,10 @@ class SchedulerFleet:
                     due.append(kwargs["due"])
         return due
 
-    def _alive(self) -> int:
-        seconds, _ = self.redis.time()
-        return int(self.redis.zcount(_SCHEDULERS, (seconds - ALIVE_S) * 1000, "+inf"))
+    def _all_joined(self) -> bool:
+        members: list[Any] = self.redis.zrange(_SCHEDULERS, 0, -1)
+        pids = {int(member.decode().rsplit("-", 2)[1]) for member in members}
+        return pids >= {process.pid for process in self.running()}
 
 
 @contextmanager
