@@ -174,15 +174,7 @@ class Intake:
         if now < source.not_before and source.backoff_s:
             return
         room = self._prefetch.limit - self._outstanding
-        alone = next((each for each in self._sources if each.mode in ("brief", "strict")), source)
-        take = (
-            not self.is_draining
-            and (source.is_open or now >= source.due_at)
-            and alone is source
-            and room > 0
-            and (self._outstanding <= self._prefetch.refill_at or source.was_rung or now >= source.due_at)
-            and source.may_ask(now, self._outstanding)
-        )
+        take = self._may_take(source, now)
         lingered = source.pending_since and now - source.pending_since >= _LINGER_S
         if room <= 0 and (source.was_rung or now >= source.due_at):
             source.was_rung, source.due_at = False, math.inf
@@ -191,6 +183,19 @@ class Intake:
         if take or lingered or is_urgent:
             sharers = max(sum(each.is_open for each in self._sources), 1)
             self._exchange(source, -(-room // sharers) if take else 0)
+
+    def _may_take(self, source: _Source, now: float) -> bool:
+        """Is there room for more, and reason to believe that this source has more?"""
+        called = source.was_rung or now >= source.due_at
+        alone = next((each for each in self._sources if each.mode in ("brief", "strict")), source)
+        return (
+            not self.is_draining
+            and (source.is_open or called)
+            and alone is source
+            and self._outstanding < self._prefetch.limit
+            and (called or self._outstanding <= self._prefetch.refill_at)
+            and source.may_ask(now, self._outstanding)
+        )
 
     def _exchange(self, source: _Source, wanted: int) -> bool:
         hand = source.hand
@@ -269,6 +274,8 @@ class Intake:
         until = min(end, now + 0.05) if self.is_draining else end
         is_pending = False
         for source in self._sources:
+            if not source.backoff_s and self._may_take(source, now):
+                return 0.0
             if source.pending_since and not source.backoff_s:
                 is_pending = True
                 until = min(until, source.pending_since + _LINGER_S)

@@ -73,16 +73,25 @@ local function ring_for(due, now)
   end
 end
 
--- Back where a message waits: suspects among themselves, others at the front of their priority.
-local function give_back(entry)
-  local priority, actor = heading(entry)
+-- A message whose worker died waits behind the other suspects; one that is known to kill is for anybody to bury.
+local function is_suspect(entry)
   local company, alone = blame_of(entry)
-  if company + alone > 0 and alone < 3 then
-    redis.call('LPUSH', SUSPECTS, entry)
-  else
-    redis.call('LPUSH', READY[priority + 1], entry)
-  end
+  return company + alone > 0 and alone < 3
+end
+
+local function wait_again(entry, command, line)
+  local priority, actor = heading(entry)
+  redis.call(command, line or READY[priority + 1], entry)
   count('r', priority, actor, -1)
   count('w', priority, actor, 1)
+end
+
+local function suspect(entry)
+  wait_again(entry, 'RPUSH', is_suspect(entry) and SUSPECTS)
+end
+
+-- Back to the front of the line it was taken from.
+local function give_back(entry)
+  wait_again(entry, 'LPUSH', is_suspect(entry) and SUSPECTS)
 end
 

@@ -7,10 +7,14 @@ if why == 'expired' and ends and tonumber(ends) > clock() then
   return -1
 end
 local held, alone = redis.call('HVALS', HAND), redis.call('HGET', WORKER, 'alone')
--- Newest first: each goes to the front of its line.
-table.sort(held, function(a, b) return string.sub(a, 4) > string.sub(b, 4) end)
-for _, entry in ipairs(held) do
-  if why ~= 'leaving' then
+table.sort(held, function(a, b) return string.sub(a, 4) < string.sub(b, 4) end)
+if why == 'leaving' then
+  -- Newest first: each goes to the front of its line.
+  for at = #held, 1, -1 do
+    give_back(held[at])
+  end
+else
+  for _, entry in ipairs(held) do
     local company, died_alone = blame_of(entry)
     -- Only a death while running alone blames a message: neighbours and random kills prove nothing.
     if #held == 1 and alone and alone ~= '' then
@@ -18,9 +22,8 @@ for _, entry in ipairs(held) do
     else
       company = math.min(company + 1, 9)
     end
-    entry = string.sub(entry, 1, 1) .. company .. died_alone .. string.sub(entry, 4)
+    suspect(string.sub(entry, 1, 1) .. company .. died_alone .. string.sub(entry, 4))
   end
-  give_back(entry)
 end
 redis.call('DEL', HAND, WORKER)
 redis.call('ZREM', LEASES, lease)
