@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from setproctitle import setproctitle
 
@@ -13,11 +13,21 @@ from workers.settings import Settings, load_settings
 
 
 @contextmanager
-def begun(name: str) -> Iterator[Settings]:
-    """Settings, with the Redis to use, for the life of a process of this name; raises SettingsError."""
+def begun(name: str, *, shows_metrics: bool = False) -> Iterator[Settings]:
+    """Settings, with the Redis to use, for the life of a process of this name; raises SettingsError.
+
+    One that `shows_metrics` serves those of this host at ECONEURA_METRICS_PORT, where that is set.
+    """
     settings = load_settings()
     name_process(name, settings)
-    with metrics_directory.claimed(settings.metrics_dir), redis_server.available(settings) as ready:
+    with ExitStack() as stack:
+        stack.enter_context(metrics_directory.claimed(settings.metrics_dir))
+        ready = stack.enter_context(redis_server.available(settings))
+        if shows_metrics and settings.metrics_port is not None:
+            # Only now: it imports prometheus_client, and that chooses where it writes.
+            from workers import metrics_server
+
+            stack.enter_context(metrics_server.serving(settings.host, settings.metrics_port))
         yield ready
 
 

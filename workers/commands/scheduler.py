@@ -13,7 +13,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Schedule until SIGTERM."""
     from workers.service_process import begun
 
-    with begun("scheduler") as settings:
+    with begun("scheduler", shows_metrics=True) as settings:
         from workers import scheduler
 
         scheduler.run(settings)

@@ -1,6 +1,7 @@
 """Run the worker process(es) that handle the mail: ECONEURA_WORKER_PROCESSES of them, restarted if they die.
 
-Start it on as many hosts as you like, all with the same REDIS_URL.
+Start it on as many hosts as you like, all with the same REDIS_URL. With ECONEURA_METRICS_PORT it shows the
+metrics of its host there.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ def run(arguments: argparse.Namespace) -> int:
     from workers.service_process import begun
     from workers.settings import load_settings
 
-    several = arguments.worker_id is None and load_settings().worker_processes > 1
-    with begun("supervisor" if several else "worker") as settings:
+    is_first = arguments.worker_id is None
+    several = is_first and load_settings().worker_processes > 1
+    with begun("supervisor" if several else "worker", shows_metrics=is_first) as settings:
         from workers.supervisor import Supervisor, new_life_id
 
         if several:
