@@ -11,7 +11,8 @@ import pytest
 import redis.asyncio
 
 from workers.errors import Throttled
-from workers.graph.throttle import Kind, Lane, Limits, Throttle
+from workers.graph.leases import Kind, Lane, Limits
+from workers.graph.throttle import Throttle
 
 LANE = Lane("tenant/app", "soporte@acme.example")
 OTHER = Lane("tenant/app", "ventas@acme.example")
@@ -94,6 +95,35 @@ async def test_a_burst_uses_nearly_all_that_the_limit_allows(
     used = 240 * 0.05 / 4 / (time.monotonic() - started)
     # The bench asks for more than 0.9; a machine shared with the rest of the suite gets some leave.
     assert used > 0.75
+
+
+async def test_no_place_is_lost_when_time_runs_out_as_it_comes(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    gauge = Gauge()
+    # Waits end about when calls do; a lost place would be missing until the end of this test.
+    many = await processes(stack, shared, 2, Limits(wait_s=0.02, queue_s=1.0, lease_s=60.0))
+    await asyncio.gather(*(retrying(gauge, many[number % 2], LANE, 0.005) for number in range(150)))
+    assert (gauge.most, gauge.done) == (4, 150)
+    await until_size(shared, "leases", 0, deadline_s=2.0)
+
+
+async def test_a_process_does_not_keep_its_places_to_itself(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    greedy, late = await processes(stack, shared, 2)
+    gauge = Gauge()
+
+    async def without_end() -> None:
+        while True:
+            await gauge.call(greedy, LANE, lasting_s=0.01)
+
+    busy = [asyncio.create_task(without_end()) for _ in range(12)]
+    await until_size(shared, "waiting", 8)
+    await asyncio.wait_for(gauge.call(late, LANE, lasting_s=0.0), 1.5)
+    for task in busy:
+        task.cancel()
+    await asyncio.gather(*busy, return_exceptions=True)
 
 
 async def test_a_mailbox_at_its_limit_keeps_no_other_waiting(

@@ -17,6 +17,7 @@ from multidict import CIMultiDict
 from workers.errors import EconeuraError, TemporaryError, Throttled
 from workers.graph import paths, request_ids
 from workers.graph.client import Graph
+from workers.graph.leases import Kind
 from workers.graph.replies import SLOW_DOWN, Reply
 from workers.graph.transport import Method, Request
 from workers.metrics import GRAPH_CALLS
@@ -83,9 +84,9 @@ async def _one_batch(graph: Graph, parts: dict[int, Part]) -> dict[int, Outcome]
         # Always in the same order: two batches that wait for each other's mailboxes would both wait in vain.
         for mailbox in sorted(by_mailbox):
             own = by_mailbox[mailbox]
-            kind = "read" if all(part.method == "GET" for part in own.values()) else "action"
+            kind: Kind = "read" if all(part.method == "GET" for part in own.values()) else "action"
             try:
-                slot = graph.throttle.slot(graph.lane(mailbox), kind, places=len(own))  # type: ignore[arg-type]
+                slot = graph.throttle.slot(graph.lane(mailbox), kind, places=len(own))
                 slots.append(await places.enter_async_context(slot))
             except Throttled as full:
                 outcomes |= dict.fromkeys(own, full)

@@ -17,8 +17,9 @@ from yarl import URL
 
 from workers.errors import AccessDenied, BadRequest, EconeuraError, SettingsError, TemporaryError
 from workers.graph import paths
+from workers.graph.leases import Kind, Lane, Limits
 from workers.graph.replies import SLOW_DOWN, Reply, error_of
-from workers.graph.throttle import Kind, Lane, Limits, Throttle
+from workers.graph.throttle import Throttle
 from workers.graph.tls import trust
 from workers.graph.tokens import App, Tokens
 from workers.graph.transport import Request, Transport

@@ -1,7 +1,9 @@
-"""Keeps every mailbox within Graph's limits, over all processes and hosts, by leases in Redis (throttle.lua).
+"""Keeps every mailbox within Graph's limits, over all processes and hosts.
 
 Outlook's limits per app and mailbox: 4 calls in flight, 10,000 calls in 10 minutes (Graph throttling limits);
-Exchange's: 30 sent messages a minute. A process that dies loses its leases by not renewing them.
+Exchange's: 30 sent messages a minute. Who may call is settled in Redis (leases.py); here is how one process
+waits for its turn without polling, and passes places on between its own calls. A process that dies loses its
+leases by not renewing them.
 """
 
 from __future__ import annotations
@@ -10,65 +12,53 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Coroutine
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, cast
-from uuid import uuid4
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
 import redis
 import redis.asyncio
 
 from workers import logs
 from workers.errors import TemporaryError, Throttled
+from workers.graph.leases import GRANTED, OWN_TURN, QUEUED, Answer, Kind, Lane, Leases, Limits
 
-Kind = Literal["read", "action", "send"]
-_SCRIPT = Path(__file__).with_name("throttle.lua").read_text(encoding="utf-8")
-_GRANTED, _QUEUED, _OWN_TURN = 0, 1, 3
-_ASK_AGAIN_S = 0.5
+_ASK_AGAIN_S = 1.0
+# So often a place goes from call to call within this process before it is offered to all of them.
+_PASSED_ON_AT_MOST = 8
 _log = logs.get_logger("throttle")
 
 
-@dataclass(frozen=True)
-class Lane:
-    """Whose limits a call counts against: one mailbox as one app uses it."""
+@dataclass
+class _Place:
+    """Leases of this process, by the ticket they were granted to; passed on from call to call."""
 
-    app: str
-    mailbox: str
+    lane: Lane
+    ticket: str
+    count: int
+    passed_on: int = 0
+    renewed_at: float = field(default_factory=time.monotonic)
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Graph's limits for a mailbox, a little under what it grants, and how we wait for them."""
+@dataclass(eq=False)
+class _Waiter:
+    """A call in line; `granted` becomes the place of a call that ended here, or None for one of its own."""
 
-    in_flight: int = 4
-    calls: int = 9_900
-    calls_of_reading: int = 9_000
-    """Reading (sync, resync) stops here: the rest is kept for actions."""
-    sends: int = 30
-    lease_s: float = 5.0
-    wait_s: float = 2.0
-    """Nobody holds a worker longer than this; the message comes back when it is its turn."""
-    queue_s: float = 0.5
-    """No more are let in line than can be served in this time, and no longer pauses are sat out."""
-    come_back_s: float = 5.0
-    backoff_s: float = 0.5
-    backoff_cap_s: float = 60.0
-    """Pauses Graph does not name the length of double from the first to the second."""
+    ticket: str
+    places: int
+    granted: asyncio.Future[_Place | None]
+    is_listening: bool = False
 
 
 class Slot:
-    """A call's place among those in flight.
+    """A call's hold on its place.
 
     Whoever does not say that the call finished leaves the place to lapse: Graph may still be at work on it.
     """
 
-    def __init__(self, lane: Lane, ticket: str, places: int) -> None:
-        self.lane = lane
-        self.ticket = ticket
-        self.places = places
-        self.taken_at = self.renewed_at = time.monotonic()
+    def __init__(self) -> None:
+        self.taken_at = time.monotonic()
         self.went_well: bool | None = None
 
     def finish(self, *, went_well: bool) -> None:
@@ -81,14 +71,13 @@ class Throttle:
 
     def __init__(self, client: redis.asyncio.Redis, namespace: str, limits: Limits) -> None:
         self._redis = client
-        self._prefix = f"{{{namespace}}}:throttle:"
         self._limits = limits
-        self._script = client.register_script(_SCRIPT)
-        self._process = uuid4().hex
+        self._leases = Leases(client, namespace, limits)
         self._numbers = itertools.count()
-        self._waiting: dict[str, asyncio.Future[None]] = {}
-        self._held: dict[str, Slot] = {}
-        self._background: set[asyncio.Task[Any]] = set()
+        self._lines: dict[Lane, dict[str, _Waiter]] = {}
+        self._held: dict[str, _Place] = {}
+        self._paused_until: dict[Lane, float] = {}
+        self._background: set[asyncio.Task[None]] = set()
         self._is_open = True
 
     @classmethod
@@ -111,101 +100,115 @@ class Throttle:
     @asynccontextmanager
     async def slot(self, lane: Lane, kind: Kind, *, places: int = 1) -> AsyncIterator[Slot]:
         """Hold so many places of a mailbox; raises Throttled if they are not to be had within `wait_s`."""
-        ticket = f"{self._process}:{next(self._numbers)}"
-        await self._enter(lane, ticket, kind, places)
-        slot = self._held[ticket] = Slot(lane, ticket, places)
+        place = await self._enter(lane, kind, places)
+        slot = Slot()
         try:
             yield slot
         finally:
-            del self._held[ticket]
+            del self._held[place.ticket]
             if slot.went_well is not None:
-                held_ms = (time.monotonic() - slot.taken_at) * 1000
-                # Nobody waits for this: the caller goes on, the place is free a moment later.
-                self._later(self._run("release", lane, ticket, places, held_ms, int(slot.went_well)))
+                self._give_back(place, time.monotonic() - slot.taken_at, went_well=slot.went_well)
 
     async def pause(self, lane: Lane, retry_after_s: float | None, *, whole_app: bool = False) -> float:
         """Let no call of the mailbox (or of the whole app) in for so long; returns for how many seconds.
 
         None: for a pause that doubles with each refusal in a row.
         """
-        limits = self._limits
-        pause_ms = (retry_after_s or 0.0) * 1000
-        arguments = (pause_ms, int(whole_app), limits.backoff_s * 1000, limits.backoff_cap_s * 1000)
-        _, paused_ms = await self._run("pause", lane, "-", 0, *arguments)
-        _log.warning("graph_asks_to_slow_down", seconds=paused_ms / 1000, whole_app=whole_app)
-        return paused_ms / 1000
+        paused = await self._leases.pause(lane, retry_after_s, whole_app=whole_app)
+        _log.warning("graph_asks_to_slow_down", seconds=paused.seconds, whole_app=whole_app)
+        return paused.seconds
 
-    async def _enter(self, lane: Lane, ticket: str, kind: Kind, places: int) -> None:
-        granted = asyncio.get_running_loop().create_future()
-        self._waiting[ticket] = granted
-        end = time.monotonic() + self._limits.wait_s
-        entered = False
+    async def _enter(self, lane: Lane, kind: Kind, places: int) -> _Place:
+        ticket = self._leases.new_ticket(next(self._numbers))
+        waiter = _Waiter(ticket, places, asyncio.get_running_loop().create_future())
+        line = self._lines.setdefault(lane, {})
+        line[ticket] = waiter
+        place: _Place | None = None
         try:
-            while not entered:
-                outcome, ms = await self._ask(lane, ticket, kind, places, end - time.monotonic())
-                if outcome == _GRANTED:
-                    entered = True
-                else:
-                    wait_s = self._wait_of(outcome, ms / 1000, end - time.monotonic())
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(wait_s):
-                            await asyncio.shield(granted)
-                            entered = True
+            place = await self._line_up(lane, kind, waiter)
         finally:
-            del self._waiting[ticket]
-            if not entered:
-                self._later(self._run("give_up", lane, ticket, places))
+            del line[ticket]
+            if not line:
+                self._lines.pop(lane, None)
+            if place is None:
+                self._step_out(lane, waiter)
+        self._held[place.ticket] = place
+        return place
 
-    def _wait_of(self, outcome: int, told_s: float, left_s: float) -> float:
+    async def _line_up(self, lane: Lane, kind: Kind, waiter: _Waiter) -> _Place:
+        """Ask, and wait where told to, until there is a place; raises Throttled where that takes too long."""
+        own = _Place(lane, waiter.ticket, waiter.places)
+        end = time.monotonic() + self._limits.wait_s
+        again = False
+        while True:
+            answer = await self._leases.enter(
+                lane, waiter.ticket, waiter.places, kind, wait_s=end - time.monotonic(), again=again
+            )
+            if answer.outcome == GRANTED:
+                return own
+            wait_s = self._wait_of(answer, end - time.monotonic())
+            again = waiter.is_listening = answer.outcome == QUEUED
+            await asyncio.wait([waiter.granted], timeout=wait_s)
+            # Looked at whether or not time ran out: a place can come in the same turn of the loop.
+            if waiter.granted.done():
+                return waiter.granted.result() or own
+            waiter.is_listening = False
+
+    def _wait_of(self, answer: Answer, left_s: float) -> float:
         """Seconds until asking again; raises Throttled where that would hold the worker too long."""
-        if outcome == _QUEUED:
+        if answer.outcome == QUEUED:
             if left_s <= 0:
-                raise Throttled("mailbox busy: no place in time", retry_after_s=_spread(_ASK_AGAIN_S))
+                raise Throttled("mailbox busy: no place in time", retry_after_s=_spread(0.5))
             # A grant can be lost on its way (a reconnect): so it is asked for now and then.
             return min(_ASK_AGAIN_S, left_s)
-        if outcome == _OWN_TURN:
-            raise Throttled("mailbox busy: the line is long", retry_after_s=told_s)
-        wait_s = _spread(told_s)
+        if answer.outcome == OWN_TURN:
+            raise Throttled("mailbox busy: the line is long", retry_after_s=answer.seconds)
+        wait_s = _spread(answer.seconds)
         if wait_s > min(self._limits.queue_s, left_s):
             raise Throttled("mailbox paused or at its limit", retry_after_s=wait_s)
         return wait_s
 
-    async def _ask(self, lane: Lane, ticket: str, kind: Kind, places: int, left_s: float) -> tuple[int, int]:
-        limits = self._limits
-        return await self._run(
-            "enter",
-            lane,
-            ticket,
-            places,
-            limits.calls_of_reading if kind == "read" else limits.calls,
-            limits.sends if kind == "send" else 0,
-            max(1, int(left_s * 1000)),
-            int(limits.queue_s * 1000),
-            int(limits.come_back_s * 1000),
+    def _step_out(self, lane: Lane, waiter: _Waiter) -> None:
+        """Leave the line without a call; a place that came at the last moment goes back."""
+        self._later(lane, self._leases.give_up(lane, waiter.ticket, waiter.places))
+        inherited = waiter.granted.result() if waiter.granted.done() else None
+        if inherited is not None:
+            self._later(lane, self._leases.release(lane, inherited.ticket, inherited.count))
+
+    def _give_back(self, place: _Place, held_s: float, *, went_well: bool) -> None:
+        """Pass the place on to the next in line here, or back to Redis for whoever waits longest anywhere.
+
+        Nobody waits for Redis to hear of it: the caller goes on.
+        """
+        ticket = place.ticket
+        heir = self._heir_of(place) if went_well else None
+        if heir is not None:
+            place.passed_on += 1
+            heir.granted.set_result(place)
+            # The place keeps its lease; it is the heir's own ticket that has to leave the line.
+            ticket = heir.ticket
+        self._later(
+            place.lane,
+            self._leases.release(place.lane, ticket, place.count, held_s=held_s, went_well=went_well),
         )
 
-    async def _run(
-        self, operation: str, lane: Lane, ticket: str, places: int, *more: float
-    ) -> tuple[int, int]:
-        base = f"{self._prefix}{lane.app}:{lane.mailbox}"
-        keys = [*(f"{base}:{name}" for name in ("leases", "waiting", "state", "sends"))]
-        keys.append(f"{self._prefix}{lane.app}:paused")
-        limits = self._limits
-        common = (f"{self._prefix}granted:", limits.in_flight, int(limits.lease_s * 1000))
-        answer = self._script(keys=keys, args=[operation, ticket, places, *common, *more])
-        try:
-            outcome, ms = await cast("Awaitable[list[int]]", answer)
-        except redis.RedisError as unreachable:
-            raise TemporaryError(f"limiter: Redis {type(unreachable).__name__}") from None
-        return outcome, ms
+    def _heir_of(self, place: _Place) -> _Waiter | None:
+        if place.passed_on >= _PASSED_ON_AT_MOST or place.count != 1:
+            return None
+        if self._paused_until.get(place.lane, 0.0) > time.monotonic():
+            return None
+        for waiter in self._lines.get(place.lane, {}).values():
+            # Not one that is just asking: whether Redis has it in line is not known until the answer.
+            if waiter.is_listening and waiter.places == 1 and not waiter.granted.done():
+                return waiter
+        return None
 
     async def _listen(self) -> None:
-        channel = f"{self._prefix}granted:{self._process}"
         # redis-py can swallow the cancellation of a read: hence the flag, and reads that end by themselves.
         while self._is_open:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                    await pubsub.subscribe(channel)
+                    await pubsub.subscribe(self._leases.channel)
                     while self._is_open:
                         if message := await pubsub.get_message(timeout=1.0):
                             self._wake(message["data"])
@@ -214,36 +217,42 @@ class Throttle:
                 await asyncio.sleep(_spread(0.5))
 
     def _wake(self, ticket: bytes | str) -> None:
-        waiting = self._waiting.get(ticket.decode() if isinstance(ticket, bytes) else ticket)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
+        name = ticket.decode() if isinstance(ticket, bytes) else ticket
+        waiter = next((line[name] for line in self._lines.values() if name in line), None)
+        if waiter is not None and not waiter.granted.done():
+            waiter.granted.set_result(None)
 
     async def _renew(self) -> None:
-        """Prolong the leases of calls that take long; most end long before."""
+        """Prolong the leases of places held long; most are given back long before."""
         every_s = self._limits.lease_s / 4
-        while True:
+        while self._is_open:
             await asyncio.sleep(every_s)
-            due = [slot for slot in self._held.values() if time.monotonic() - slot.renewed_at >= every_s]
-            for slot in due:
+            due = [place for place in self._held.values() if time.monotonic() - place.renewed_at >= every_s]
+            for place in due:
                 try:
-                    await self._run("renew", slot.lane, slot.ticket, slot.places)
+                    await self._leases.renew(place.lane, place.ticket, place.count)
                 except TemporaryError as failed:
                     _log.warning("lease_not_renewed", error=str(failed))
                 else:
-                    slot.renewed_at = time.monotonic()
+                    place.renewed_at = time.monotonic()
 
-    def _later(self, work: Coroutine[Any, Any, tuple[int, int]]) -> None:
-        task = asyncio.create_task(self._tried(work))
+    def _later(self, lane: Lane, work: Coroutine[Any, Any, Answer]) -> None:
+        task = asyncio.create_task(self._told(lane, work))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    @staticmethod
-    async def _tried(work: Coroutine[Any, Any, tuple[int, int]]) -> None:
+    async def _told(self, lane: Lane, work: Coroutine[Any, Any, Answer]) -> None:
+        """Do what nobody waits for, and remember a pause of the mailbox that Redis answers with."""
         try:
-            await work
+            answer = await work
         except TemporaryError as failed:
             # The lease lapses by itself.
             _log.warning("lease_not_given_back", error=str(failed))
+            return
+        if answer.seconds > 0:
+            self._paused_until[lane] = time.monotonic() + answer.seconds
+        else:
+            self._paused_until.pop(lane, None)
 
 
 def _spread(seconds: float) -> float:

@@ -14,14 +14,18 @@ local GRANTED, QUEUED, COME_BACK, OWN_TURN = 0, 1, 2, 3
 local MINUTE, CALL_MINUTES = 60000, 11
 local SENDS_WINDOW = 61000 -- a second more than Exchange's minute, for the time calls are on their way
 local HELD_AT_FIRST = 20 -- too low only lets too many in line once, too high keeps places empty
-local STATE_LIFE = 12 * MINUTE
+local STATE_LIFE = 13 * MINUTE
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
-local function paused_until()
-  local mailbox = tonumber(redis.call('HGET', STATE, 'paused_until') or 0)
-  return math.max(mailbox, tonumber(redis.call('GET', PAUSED_APP) or 0))
+local state = redis.call('HMGET', STATE, 'paused_until', 'held_ms', 'turn')
+local held_ms, turn = tonumber(state[2]), tonumber(state[3] or 0)
+local paused_ms = math.max(tonumber(state[1] or 0), tonumber(redis.call('GET', PAUSED_APP) or 0)) - now
+
+local function free_places()
+  redis.call('ZREMRANGEBYSCORE', LEASES, '-inf', now)
+  return in_flight - redis.call('ZCARD', LEASES)
 end
 
 local function take(whose, count)
@@ -33,10 +37,9 @@ end
 
 -- Gives free places to those who wait, the longest waiting first.
 local function serve()
-  redis.call('ZREMRANGEBYSCORE', LEASES, '-inf', now)
+  if paused_ms > 0 then return end
   redis.call('ZREMRANGEBYSCORE', WAITING, '-inf', now)
-  if paused_until() > now then return end
-  local free = in_flight - redis.call('ZCARD', LEASES)
+  local free = free_places()
   while free > 0 do
     local head = redis.call('ZRANGE', WAITING, 0, 0)[1]
     if not head then return end
@@ -78,14 +81,12 @@ local function calls_full_for(limit)
 end
 
 local function count_calls()
-  local this = 'calls:' .. math.floor(now / MINUTE)
-  if redis.call('HINCRBY', STATE, this, places) == places then
-    for _, name in ipairs(redis.call('HKEYS', STATE)) do
-      local minute = string.match(name, '^calls:(%d+)$')
-      if minute and tonumber(minute) <= math.floor(now / MINUTE) - CALL_MINUTES then
-        redis.call('HDEL', STATE, name)
-      end
-    end
+  local minute = math.floor(now / MINUTE)
+  if redis.call('HINCRBY', STATE, 'calls:' .. minute, places) > places then return end
+  -- The first of a new minute puts old ones away.
+  for _, name in ipairs(redis.call('HKEYS', STATE)) do
+    local counted = string.match(name, '^calls:(%d+)$')
+    if counted and tonumber(counted) <= minute - CALL_MINUTES then redis.call('HDEL', STATE, name) end
   end
   redis.call('PEXPIRE', STATE, STATE_LIFE)
 end
@@ -99,51 +100,58 @@ end
 
 -- When there are more in line than can be served soon, each gets its own time to come back, a little faster than the
 -- line moves: a common time would bring all of them back at once, a slower pace leave places empty.
-local function own_turn(queue_ms, come_back_ms)
-  local held = tonumber(redis.call('HGET', STATE, 'held_ms') or HELD_AT_FIRST)
-  local pace = held * places / in_flight
-  local waiting = redis.call('ZCARD', WAITING)
+local function own_turn(waiting, queue_ms, come_back_ms)
+  local pace = (held_ms or HELD_AT_FIRST) * places / in_flight
   if waiting < in_flight or (waiting + 1) * pace <= queue_ms then return 0 end
-  local turn = math.max(tonumber(redis.call('HGET', STATE, 'turn') or 0), now + queue_ms / 2) + 0.8 * pace
-  turn = math.min(turn, now + come_back_ms)
-  redis.call('HSET', STATE, 'turn', turn)
-  return turn - now
+  local mine = math.min(math.max(turn, now + queue_ms / 2) + 0.8 * pace, now + come_back_ms)
+  redis.call('HSET', STATE, 'turn', mine)
+  return mine - now
 end
 
 if operation == 'enter' then
   local calls_limit, sends_limit = tonumber(ARGV[7]), tonumber(ARGV[8])
   local wait_ms, queue_ms, come_back_ms = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-  if redis.call('ZSCORE', LEASES, ticket .. '#1') then return {GRANTED, 0} end
-  local pause = paused_until() - now
-  if pause > 0 then return {COME_BACK, pause} end
   local member = ticket .. '|' .. places
-  if not redis.call('ZSCORE', WAITING, member) then
-    local full_for = calls_full_for(calls_limit)
-    if sends_limit > 0 then full_for = math.max(full_for, sends_full_for(sends_limit)) end
-    if full_for > 0 then return {COME_BACK, math.ceil(full_for)} end
-    local turn_in = own_turn(queue_ms, come_back_ms)
-    if turn_in > 0 then return {OWN_TURN, math.ceil(turn_in)} end
-    count_calls()
-    if sends_limit > 0 then
-      redis.call('ZADD', SENDS, now, ticket)
-      redis.call('PEXPIRE', SENDS, SENDS_WINDOW)
+  if ARGV[12] == '1' then
+    -- Asked again: a grant may have been lost on its way.
+    if redis.call('ZSCORE', LEASES, ticket .. '#1') then return {GRANTED, 0} end
+    if paused_ms <= 0 and redis.call('ZSCORE', WAITING, member) then
+      serve()
+      return {redis.call('ZSCORE', LEASES, ticket .. '#1') and GRANTED or QUEUED, 0}
     end
-    redis.call('ZADD', WAITING, now + wait_ms, member)
-    redis.call('PEXPIRE', WAITING, wait_ms)
   end
+  if paused_ms > 0 then return {COME_BACK, paused_ms} end
+  local waiting = redis.call('ZCARD', WAITING)
+  local turn_in = own_turn(waiting, queue_ms, come_back_ms)
+  if turn_in > 0 then return {OWN_TURN, math.ceil(turn_in)} end
+  local full_for = calls_full_for(calls_limit)
+  if sends_limit > 0 then full_for = math.max(full_for, sends_full_for(sends_limit)) end
+  if full_for > 0 then return {COME_BACK, math.ceil(full_for)} end
+  count_calls()
+  if sends_limit > 0 then
+    redis.call('ZADD', SENDS, now, ticket)
+    redis.call('PEXPIRE', SENDS, SENDS_WINDOW)
+  end
+  if waiting == 0 and free_places() >= places then
+    take(ticket, places)
+    return {GRANTED, 0}
+  end
+  redis.call('ZADD', WAITING, now + wait_ms, member)
+  redis.call('PEXPIRE', WAITING, MINUTE)
   serve()
-  if redis.call('ZSCORE', LEASES, ticket .. '#1') then return {GRANTED, 0} end
-  return {QUEUED, 0}
+  return {redis.call('ZSCORE', LEASES, ticket .. '#1') and GRANTED or QUEUED, 0}
 end
 
 if operation == 'release' then
-  local held_ms, went_well = tonumber(ARGV[7]), ARGV[8] == '1'
+  local took_ms, went_well = tonumber(ARGV[7]), ARGV[8] == '1'
   leave()
-  local before = tonumber(redis.call('HGET', STATE, 'held_ms') or held_ms)
-  redis.call('HSET', STATE, 'held_ms', 0.9 * before + 0.1 * held_ms)
+  if took_ms < 0 then took_ms = held_ms or HELD_AT_FIRST end
+  -- Down fast, up slowly: one slow call (a new connection) must not keep the line away for long.
+  local before = held_ms or HELD_AT_FIRST
+  redis.call('HSET', STATE, 'held_ms', before + (took_ms - before) * (took_ms < before and 0.3 or 0.05))
   if went_well then redis.call('HDEL', STATE, 'strikes') end
   serve()
-  return {GRANTED, 0}
+  return {GRANTED, math.max(0, paused_ms)}
 end
 
 if operation == 'give_up' then
@@ -167,7 +175,7 @@ if operation == 'pause' then
     local strikes = redis.call('HINCRBY', STATE, 'strikes', 1)
     pause = math.min(most, base * 2 ^ math.min(strikes - 1, 20))
   end
-  pause = math.floor(math.max(pause, paused_until() - now))
+  pause = math.floor(math.max(pause, paused_ms))
   if whole_app then
     redis.call('SET', PAUSED_APP, now + pause, 'PX', pause)
   else
