@@ -1,0 +1,116 @@
+"""Dead letters through the API, made by a real worker."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import dramatiq
+import pytest
+import redis
+
+from tests.api_service import Api, serving
+from tests.running_worker import running
+from tests.waiting import eventually
+from workers.broker import Broker
+from workers.errors import AccessDenied
+
+Kill = Callable[[int, str], None]
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    async with serving(redis_url, tmp_path) as api:
+        yield api
+
+
+@pytest.fixture
+def kill(redis_client: redis.Redis) -> Kill:
+    """Let so many messages of an organization end as dead letters."""
+    broker = Broker()
+    broker.connect(redis_client)
+
+    @dramatiq.actor(broker=broker, actor_name="refused")
+    def refused(number: int) -> None:
+        raise AccessDenied(f"no consent for {number}")
+
+    def make(count: int, organization_id: str) -> None:
+        dead = broker.stats().dead + count
+        broker.enqueue_many(
+            refused.message_with_options(args=(), kwargs={"number": n}, organization_id=organization_id)
+            for n in range(count)
+        )
+        with running(broker, threads=1):
+            eventually(lambda: broker.stats().dead == dead)
+
+    return make
+
+
+async def test_a_dead_letter_tells_what_happened(api: Api, kill: Kill) -> None:
+    kill(1, "acme")
+    (letter,) = (await api.get("/dead-letters")).data["deadLetters"]
+    assert (letter["actor"], letter["reason"], letter["organizationId"]) == (
+        "refused", "access_denied", "acme",
+    )  # fmt: skip
+    assert letter["arguments"] == {"number": 0}
+    assert "no consent" in letter["error"] and "Traceback" in letter["traceback"]
+    assert letter["sentAt"] <= letter["diedAt"]
+
+
+async def test_pages_follow_each_other_without_gap_or_repeat(api: Api, kill: Kill) -> None:
+    kill(7, "acme")
+    seen: list[str] = []
+    page = (await api.get("/dead-letters?limit=3")).data
+    while True:
+        seen += [letter["id"] for letter in page["deadLetters"]]
+        assert page["count"] == len(page["deadLetters"])
+        if page["next"] is None:
+            break
+        page = (await api.get(f"/dead-letters?limit=3&cursor={page['next']}")).data
+    assert len(seen) == len(set(seen)) == 7
+    assert seen == sorted(seen, key=int, reverse=True)
+
+
+async def test_a_filter_holds_for_lists_retries_and_purges(api: Api, kill: Kill) -> None:
+    kill(2, "acme")
+    kill(3, "solo")
+    assert (await api.get("/dead-letters?organizationId=acme")).data["count"] == 2
+    assert (await api.get("/dead-letters?reason=poison")).data["count"] == 0
+    assert (await api.get("/dead-letters?olderThanSeconds=3600")).data["count"] == 0
+    preview = await api.post(
+        "/dead-letters/retry", {"filter": {"organizationId": "solo"}, "limit": 2, "dryRun": True}
+    )
+    assert preview.data == {"retried": 2, "dryRun": True}
+    assert api.queued() == {}
+    done = await api.post("/dead-letters/retry", {"filter": {"organizationId": "solo"}, "limit": 2})
+    assert done.data == {"retried": 2, "dryRun": False}
+    assert api.queued() == {"refused": 2}
+    assert (await api.request("DELETE", "/dead-letters?organizationId=acme&dryRun=true")).data == {
+        "deleted": 2,
+        "dryRun": True,
+    }
+    assert (await api.request("DELETE", "/dead-letters?organizationId=acme")).data["deleted"] == 2
+    left = (await api.get("/dead-letters")).data["deadLetters"]
+    assert [letter["organizationId"] for letter in left] == ["solo"]
+
+
+async def test_one_is_sent_again_once(api: Api, kill: Kill) -> None:
+    kill(1, "acme")
+    (letter,) = (await api.get("/dead-letters")).data["deadLetters"]
+    again = await api.post(f"/dead-letters/{letter['id']}/retry")
+    assert (again.status, again.data) == (202, {"id": letter["id"], "status": "queued"})
+    assert api.queued() == {"refused": 1}
+    assert (await api.post(f"/dead-letters/{letter['id']}/retry")).status == 404
+
+
+async def test_one_is_dropped_for_good(api: Api, kill: Kill) -> None:
+    kill(1, "acme")
+    (letter,) = (await api.get("/dead-letters")).data["deadLetters"]
+    assert (await api.request("DELETE", f"/dead-letters/{letter['id']}")).data["deleted"] is True
+    assert (await api.request("DELETE", f"/dead-letters/{letter['id']}")).status == 404
+    assert (await api.get("/dead-letters")).data["count"] == 0
+
+
+@pytest.mark.parametrize("letter", ["nothing", "1-x", "1-%C2%B2", "99999999999999999999999", "*"])
+async def test_an_odd_id_is_not_found(api: Api, letter: str) -> None:
+    assert (await api.post(f"/dead-letters/{letter}/retry")).status == 404
