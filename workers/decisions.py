@@ -92,6 +92,12 @@ def rule_named(organization: Organization, name: str) -> Rule | None:
     return None
 
 
+def brake_trips(rule: Rule, by_rule: int, by_all: int) -> bool:
+    """Whether a rule's brake stops it, by the messages of this hour: its own and all."""
+    brake = rule.brake
+    return brake is not None and by_rule > brake.per_hour and by_rule >= brake.share * by_all
+
+
 def version_of(rule: Rule) -> str:
     """A short digest that changes with the rule's text."""
     return sha256(orjson.dumps(rule.model_dump(), option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]

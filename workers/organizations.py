@@ -97,10 +97,14 @@ class Step(_Strict):
 
 
 class Brake(_Strict):
-    """A rule that acts on more than this pauses itself: a loop or a wrong rule does little harm."""
+    """When a rule pauses itself, so that a loop or a wrong rule does little harm.
+
+    It does once it applied to more than `per_hour` messages within an hour of the clock, if these were also
+    at least this `share` of all messages of the organization in that hour (0: whatever their share).
+    """
 
     per_hour: Annotated[int, Field(ge=1)]
-    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    share: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class Rule(_Strict):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from workers.analysis import Analysis, Entity
-from workers.decisions import Decision, Facts, decide
+from workers.decisions import Decision, Facts, brake_trips, decide
 from workers.organizations import Organization
 
 FACTS = Facts(sender="ana@cliente.example", subject="Factura 42")
@@ -161,3 +161,20 @@ def test_a_changed_rule_has_another_version() -> None:
     other = organization(rules=[{"name": "r", "then": [{"categorize": "A"}]}])
     versions = {decide(analysed(), FACTS, acme).version for acme in (one, other)}
     assert len(versions) == 2
+
+
+@pytest.mark.parametrize(
+    ("brake", "by_rule", "by_all", "trips"),
+    [
+        ({"per_hour": 10}, 10, 10, False),
+        ({"per_hour": 10}, 11, 1000, True),
+        ({"per_hour": 10, "share": 0.5}, 11, 30, False),
+        ({"per_hour": 10, "share": 0.5}, 15, 30, True),
+        (None, 10_000, 10_000, False),
+    ],
+)
+def test_a_brake_trips_on_count_and_share(
+    brake: dict[str, float] | None, by_rule: int, by_all: int, trips: bool
+) -> None:
+    acme = organization(rules=[{"name": "r", "then": ["archive"], "brake": brake}])
+    assert brake_trips(acme.rules[0], by_rule, by_all) is trips

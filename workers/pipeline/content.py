@@ -16,3 +16,9 @@ async def content_of(context: Context, record: Record) -> dict[str, Any]:
         return parked
     graph = context.graph_of(record.organization_id)
     return await messages.get_message(graph, record.mailbox, record.message_id)
+
+
+async def content_with_attachments(context: Context, record: Record) -> dict[str, Any]:
+    """The message with its attachments' names, types and sizes, which delta does not tell."""
+    content = await content_of(context, record)
+    return await messages.with_attachments(context.graph_of(record.organization_id), record.mailbox, content)

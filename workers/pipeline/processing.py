@@ -8,18 +8,20 @@ from datetime import UTC, datetime
 
 import orjson
 
+from workers import logs, metrics
 from workers.analysis import Analysis, analyse
 from workers.analysis.mail import Mail, mail_from_graph
-from workers.decisions import Decision, Facts, decide
+from workers.decisions import Decision, Facts, brake_trips, decide, rule_named
 from workers.errors import NotFound
 from workers.organizations import Organization
 from workers.pipeline import ending
-from workers.pipeline.content import content_of
+from workers.pipeline.content import content_with_attachments
 from workers.pipeline.context import Context
 from workers.pipeline.outcome import result_of
 from workers.store import NewMessage, PlannedStep, Record
 from workers.store.ledger import Reopen
 
+_log = logs.get_logger("pipeline")
 # Below this the analysis takes about a millisecond; a larger text must not hold up the event loop.
 _LARGE_BODY = 50_000
 
@@ -52,7 +54,7 @@ async def process(
     if record.is_finished and not force:
         return
     try:
-        content = await content_of(context, record)
+        content = await content_with_attachments(context, record)
     except NotFound:
         await ending.finish(context, record, "skipped", "not_found")
         return
@@ -63,6 +65,8 @@ async def process(
         return
     facts = Facts(mail.sender.address, mail.subject, context.organizations.is_ours(mail.sender.address))
     decision = decide(analysis, facts, organization, await context.store.switches.paused())
+    if any(rule.brake is not None for rule in organization.rules):
+        decision = await _braked(context, organization, decision)
     await _carry_out(context, organization, record, mail, analysis, decision)
 
 
@@ -116,6 +120,20 @@ async def _analyse(mail: Mail, organization: Organization) -> Analysis:
     if len(mail.body) > _LARGE_BODY:
         return await asyncio.to_thread(analyse, mail, floor=floor)
     return analyse(mail, floor=floor)
+
+
+async def _braked(context: Context, organization: Organization, decision: Decision) -> Decision:
+    """The decision, paused where its rule has applied so often that it is likely to be wrong."""
+    switches = context.store.switches
+    hour = f"{datetime.now(UTC):%Y%m%d%H}"
+    by_rule, by_all = await switches.count_applied(organization.id, decision.rule, hour=hour)
+    rule = rule_named(organization, decision.rule)
+    if rule is None or decision.paused or not brake_trips(rule, by_rule, by_all):
+        return decision
+    await switches.pause(organization.id, rule.name)
+    metrics.ERRORS.labels("rule_paused_itself", "pipeline", "warning").inc()
+    _log.warning("rule_paused_itself", rule=rule.name, applied=by_rule, of=by_all)
+    return replace(decision, paused=True)
 
 
 async def _carry_out(

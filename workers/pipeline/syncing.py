@@ -132,8 +132,7 @@ def _new_message(message: dict[str, Any], folder: str, notified_at_ms: int) -> N
     }
     if notified_at_ms:
         fields["notified_at"] = notified_at_ms
-    # Attachments' names come only with a message fetched by itself.
-    whole = messages.is_whole(message) and not message.get("hasAttachments")
+    whole = messages.is_whole(message)
     return NewMessage(str(message["id"]), fields, content=message if whole else None)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from workers.redis_clients import AsyncRedis, connect
 from workers.settings import Settings
+from workers.store.exports import Exports
 from workers.store.health import HealthRecords
 from workers.store.jobs import Job, Jobs, NewJob
 from workers.store.keys import Keys
@@ -21,6 +22,7 @@ from workers.store.switches import Switches
 
 __all__ = [
     "Ended",
+    "Exports",
     "FolderState",
     "HealthRecords",
     "Job",
@@ -57,6 +59,7 @@ class Store:
     scheduled_runs: ScheduledRuns
     schedulers: Schedulers
     health: HealthRecords
+    exports: Exports
 
     @classmethod
     def over(cls, client: AsyncRedis, settings: Settings) -> Store:
@@ -77,6 +80,7 @@ class Store:
             scheduled_runs=ScheduledRuns(client, keys),
             schedulers=Schedulers(client, keys),
             health=HealthRecords(client, keys),
+            exports=Exports(client, keys),
         )  # fmt: skip
 
     @classmethod

@@ -9,7 +9,8 @@ if held[1] and held[1] ~= '' and held[1] ~= ARGV[1] and (tonumber(held[2]) or 0)
   return {}
 end
 if redis.call('HEXISTS', KEYS[1], 'since') == 0 then
-  redis.call('HSET', KEYS[1], 'since', ARGV[3] == '0' and now or ARGV[3])
+  -- Graph dates arrivals to the whole second: mail of this very second is new, too.
+  redis.call('HSET', KEYS[1], 'since', ARGV[3] == '0' and now - now % 1000 or ARGV[3])
 end
 redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'until', now + ARGV[2])
 local state = redis.call('HMGET', KEYS[1], 'link', 'since', 'synced_at', 'error')

@@ -73,9 +73,21 @@ class Keys:
         """Set: organizations ("id") and rules ("id/rule") that a person paused."""
         return self._key("paused")
 
+    def applied(self, organization_id: str, hour: str) -> str:
+        """Hash: how many messages each rule applied to in an hour, "" for all of them."""
+        return self._key("applied", organization_id, hour)
+
     def categories(self, mailbox: str) -> str:
         """Set: master categories known to exist in a mailbox."""
         return self._key("categories", mailbox)
+
+    def exported(self, organization_id: str) -> str:
+        """String: up to when (ms) the organization's journal was exported."""
+        return self._key("exported", organization_id)
+
+    def cleanup_cursor(self) -> str:
+        """String: where the search for orphaned keys goes on."""
+        return self._key("cleanup-cursor")
 
     def health(self) -> str:
         """String: the last look at the whole service (JSON)."""

@@ -215,7 +215,11 @@ class Ledger:
                 self._keys.unfinished(organization_id),
                 *(self._keys.email(mailbox, message_id) for message_id in message_ids),
             ],
-            args=[int(idle_s * 1000), *(_member(mailbox, message_id) for message_id in message_ids)],
+            args=[
+                int(idle_s * 1000),
+                self._retention_ms,
+                *(_member(mailbox, message_id) for message_id in message_ids),
+            ],
         )
         return int(gone)
 
