@@ -80,6 +80,7 @@ class Supervisor:
                     _log.info("draining", role=role)
                     await asyncio.gather(*(keeper.drain() for keeper in keepers))
         finally:
+            self.stopping.set()
             for number in handlers:
                 loop.remove_signal_handler(number)
         return 0 if all(keeper.ended_well for keeper in self._keepers) else 1

@@ -53,7 +53,7 @@ def test_the_sample_mailbox_comes_to_a_good_end(tmp_path: Path) -> None:
     assert len(rows_of(said.stdout)) >= 40
     assert "Traceback" not in said.stderr
     assert said.stdout.count("  curl ") == 3
-    for kind in ("categorized", "answered", "forwarded", "archived"):
+    for kind in ("[Support]", "categorized", "answered", "forwarded", "archived"):
         assert kind in said.stdout
     assert processes_of(tmp_path) == []
 

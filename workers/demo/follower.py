@@ -47,15 +47,25 @@ class Follower:
 
     async def is_quiet(self) -> bool:
         """Whether nothing is open in the ledger and every message delivered has ended."""
-        if await self._store.ledger.count_unfinished(ORGANIZATION_ID):
-            return False
         received = await self._sandbox.received()
-        self.unaccounted = {
-            message_id
-            for message_id, mailbox in received.items()
-            if message_id not in self.rows and not await self._was_passed_over(mailbox, message_id)
-        }
-        return bool(received) and not self.unaccounted
+        ledger = self._store.ledger
+        try:
+            unfinished = await ledger.count_unfinished(ORGANIZATION_ID)
+            # Nothing open and nothing unread: who has no row by now never had a line in the journal.
+            unread = await ledger.journal_after(ORGANIZATION_ID, self._last_entry, count=1)
+            self.unaccounted = {
+                message_id
+                for message_id, mailbox in received.items()
+                if message_id not in self.rows
+                and (unfinished or unread or not await self._was_passed_over(mailbox, message_id))
+            }
+        except redis.RedisError:
+            return False
+        return bool(received) and not (self.unaccounted or unfinished or unread)
+
+    def all_went_well(self) -> bool:
+        """Whether every message is done, or skipped for a reason."""
+        return not self.unaccounted and all(row.state in ("done", "skipped") for row in self.rows.values())
 
     def passed_over(self) -> list[Row]:
         """Messages found ended without a line in the journal, each told once."""

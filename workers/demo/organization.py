@@ -72,7 +72,7 @@ def write_organization(directory: Path, sandbox: SandboxRun) -> Path:
         "mailboxes": list(sandbox.mailboxes),
         "mode": "act",
         # All the mail that is there, however old: it was put there to be shown.
-        "process_since": "1970-01-01T00:00:00Z",
+        "process_since": "2000-01-01T00:00:00Z",
     }
     # A JSON string or list of strings is written the same way in TOML.
     table = "".join(f"{name} = {json.dumps(value)}\n" for name, value in facts.items())

@@ -15,7 +15,8 @@ _DONE = {
     "forward": "forwarded",
     "archive": "archived",
 }
-_DID_NOT = {
+_KINDS = {
+    "done": "{}",
     "skipped": "not {}",
     "observed": "would be {}",
     "waiting": "{} (draft for a person)",
@@ -36,6 +37,8 @@ class Row:
     done: str
     ms: int
     state: str
+    kinds: tuple[str, ...] = ()
+    """What was done without its particulars, for counting."""
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -66,6 +69,7 @@ def row_of(entry_id: str, line: Mapping[str, Any]) -> Row:
         done=printable(_what_was_done(line)),
         ms=int(line.get("ms") or 0),
         state=line["state"],
+        kinds=tuple(_kind(action) for action in line.get("actions", ())),
     )
 
 
@@ -83,7 +87,11 @@ def _what_was_done(line: Mapping[str, Any]) -> str:
 
 
 def _told(action: Mapping[str, str]) -> str:
+    if action["status"] == "done" and action["type"] == "categorize":
+        return f"[{action['detail']}]"
+    return f"{_kind(action)} ({action['detail']})" if action["status"] == "skipped" else _kind(action)
+
+
+def _kind(action: Mapping[str, str]) -> str:
     done = _DONE.get(action["type"], action["type"])
-    if action["status"] == "done":
-        return f"{done} {action['detail']}" if action["type"] == "categorize" else done
-    return _DID_NOT.get(action["status"], f"{action['status']}: {{}}").format(done)
+    return _KINDS.get(action["status"], f"{action['status']}: {{}}").format(done)

@@ -25,6 +25,7 @@ _CATEGORY_STYLES = {
     "general": "white",
 }
 _PLAIN_WIDTHS = (8, 44, 10, 5, 7, 40, 6)
+_RATIOS = {"subject": 5, "what was done": 6}
 
 
 class Screen(Protocol):
@@ -97,12 +98,19 @@ class TerminalScreen:
     def rows(self, rows: Sequence[Row]) -> None:
         if not rows:
             return
-        table = Table(box=None, expand=True, show_header=not self._began, header_style="bold", pad_edge=False)
+        table = Table(
+            box=None,
+            expand=True,
+            show_header=not self._began,
+            header_style="bold",
+            pad_edge=False,
+            collapse_padding=True,
+        )
         self._began = True
-        for heading, width in zip(HEADINGS, (8, None, 10, 5, 7, None, 6), strict=True):
+        for heading, width in zip(HEADINGS, (8, None, 10, 5, 7, None, 5), strict=True):
             table.add_column(
-                heading, width=width, ratio=None if width else 1, no_wrap=True, overflow="ellipsis",
-                justify="right" if heading == "ms" else "left",
+                heading, width=width, ratio=_RATIOS.get(heading), overflow="ellipsis",
+                no_wrap=True, justify="right" if heading == "ms" else "left",
             )  # fmt: skip
         for row in rows:
             table.add_row(*(Text(cell) for cell in row.cells[:2]), *_styled(row))
@@ -112,7 +120,8 @@ class TerminalScreen:
         self._live.update(Text(text, style="dim"), refresh=True)
 
     def text(self, text: str) -> None:
-        self._console.print(Text(text))
+        # Lines to copy from must not be broken where the terminal ends.
+        self._console.print(Text(text), soft_wrap=True)
 
 
 def _styled(row: Row) -> list[Text]:

@@ -43,26 +43,24 @@ class Show:
         service = asyncio.create_task(supervisor.run())
         async with Store.open(self._settings) as store:
             follower = Follower(store, sandbox)
-            watching = asyncio.create_task(self._watch(follower))
-            stopping = asyncio.create_task(supervisor.stopping.wait())
-            await asyncio.wait({service, watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            watching.cancel()
-            stopping.cancel()
-            await asyncio.wait({watching})
-        supervisor.stop()
-        exit_code = await service
-        if watching.cancelled():
-            self._tell(follower)
-            return exit_code == 0
-        return watching.result() and exit_code == 0
+            try:
+                all_ended = await self._watch(follower, until=supervisor.stopping)
+            finally:
+                supervisor.stop()
+                exit_code = await service
+        self._tell(follower)
+        return exit_code == 0 and (not self._once or (all_ended and follower.all_went_well()))
 
-    async def _watch(self, follower: Follower) -> bool:
-        """Show messages until all have ended (and on, without `once`); returns whether they ended well."""
+    async def _watch(self, follower: Follower, *, until: asyncio.Event) -> bool:
+        """Show messages until told to end or, with `once`, until all ended; returns whether they have."""
         news_at = looked_at = time.monotonic()
         async for batch in follower.follow():
+            if until.is_set():
+                return False
             now = time.monotonic()
             self._screen.rows(batch)
-            self._screen.status(f"{len(follower.rows)} messages in {now - self._began:.0f} s (Ctrl-C to end)")
+            count = f"{len(follower.rows)} messages" if follower.rows else "starting the service"
+            self._screen.status(f"{count}, {now - self._began:.0f} s (Ctrl-C to end)")
             if batch:
                 news_at, self._told = now, False
             elif not self._told and now - looked_at >= _LOOK_EVERY_S:
@@ -71,8 +69,8 @@ class Show:
                     self._screen.rows(follower.passed_over())
                     self._tell(follower)
                     if self._once:
-                        break
-        return summary.all_went_well(follower.rows.values(), follower.unaccounted)
+                        return True
+        return False
 
     def _tell(self, follower: Follower) -> None:
         if self._told:

@@ -10,11 +10,6 @@ from workers.demo.organization import ORGANIZATION_ID
 from workers.demo.rows import Row
 
 
-def all_went_well(rows: Collection[Row], unaccounted: Collection[str]) -> bool:
-    """Whether every message is done, or skipped for a reason."""
-    return not unaccounted and all(row.state in ("done", "skipped") for row in rows)
-
-
 def summary(rows: Collection[Row], unaccounted: Collection[str], *, took_s: float) -> str:
     """Counts by outcome and category, times, and the messages that did not end well."""
     times_ms = sorted(row.ms for row in rows) or [0]
@@ -24,12 +19,12 @@ def summary(rows: Collection[Row], unaccounted: Collection[str], *, took_s: floa
         f"at most {times_ms[-1]} ms.",
         f"  outcome   {_counts(row.state for row in rows)}",
         f"  category  {_counts(row.category for row in rows)}",
-        f"  done      {_counts(part for row in rows if row.state == 'done' for part in _kinds(row))}",
+        f"  done      {_counts(kind for row in rows if row.state == 'done' for kind in row.kinds)}",
     ]
     lines += [
         f"  DEAD      {row.message_id}  {row.subject}: {row.done}" for row in rows if row.state == "dead"
     ]
-    lines += [f"  LOST      {message_id}" for message_id in sorted(unaccounted)]
+    lines += [f"  NOT ENDED {message_id}" for message_id in sorted(unaccounted)]
     return "\n".join(lines)
 
 
@@ -54,8 +49,3 @@ def where_to_look(base_url: str, row: Row | None, *, run_file: str) -> str:
 
 def _counts(values: Iterable[str]) -> str:
     return ", ".join(f"{count} {value}" for value, count in Counter(values).most_common()) or "none"
-
-
-def _kinds(row: Row) -> list[str]:
-    """The kinds of action in a row, without the names of categories."""
-    return [part.split()[0] if part.startswith("categorized ") else part for part in row.done.split(", ")]
