@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import dramatiq
 from dramatiq.middleware import CurrentMessage
 
 from actors import resources
-from workers import logs
+from workers import clock, logs
 from workers.errors import LostClaim, TemporaryError
 
 _log = logs.get_logger("actors")
@@ -50,5 +49,5 @@ async def _progress(
     if job_id is None:
         return
     attempts = attempt_of(queue_message)
-    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    at = clock.now_text()
     await resources.current().store.jobs.progress(job_id, status, attempts=attempts, at=at)

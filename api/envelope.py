@@ -11,22 +11,19 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from api.refusals import Refusal
+from workers import clock
 
 JSON = "application/json; charset=utf-8"
 
 
 def timestamp() -> str:
     """Now, as ISO 8601 UTC with milliseconds."""
-    return _written(datetime.now(UTC))
+    return clock.now_text()
 
 
 def moment(at_ms: float) -> str | None:
     """Milliseconds since 1970 in the same form; None for 0, which stands for never."""
-    return _written(datetime.fromtimestamp(at_ms / 1000, UTC)) if at_ms else None
-
-
-def _written(when: datetime) -> str:
-    return f"{when.isoformat(timespec='milliseconds')[:-6]}Z"
+    return clock.written(datetime.fromtimestamp(at_ms / 1000, UTC)) if at_ms else None
 
 
 def answer(

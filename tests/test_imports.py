@@ -16,6 +16,7 @@ FOUNDATION = {
     "workers.metrics",
     "workers.jobs",
     "workers.job_tables",
+    "workers.clock",
     "workers.cron",
     "workers.redis_clients",
 }

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 
-from workers import logs
+from workers import clock, logs
 from workers.errors import NotFound
 from workers.graph import messages, request_ids
 from workers.organizations import Organization
@@ -66,7 +65,7 @@ async def _perform(
         except NotFound:
             # Moved or deleted by a person meanwhile: there is nothing left to act on.
             done = replace(step, status="skipped", detail="message is gone")
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    now = clock.now_text()
     done = replace(done, attempts=step.attempts + attempt, changed_at=now)
     await context.store.ledger.save(record, {f"step:{step.index}": done.to_json()}, release=True)
     return done

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from workers import logs, metrics
+from workers import clock, logs, metrics
 from workers.pipeline import ending
 from workers.pipeline.context import Context
 
@@ -17,7 +15,7 @@ async def record_death(
     """End a message as dead (replayable from the dead letters); one that ended otherwise stays as it is."""
     record = await context.store.ledger.read(mailbox, message_id)
     if job_id is not None and (record is None or not record.is_finished):
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        at = clock.now_text()
         await context.store.jobs.fail((job_id,), reason or "failed", error, message_id=message_id, at=at)
     if record is None:
         _log.warning("death_without_record", reason=reason)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import orjson
 
-from workers import logs, metrics
+from workers import clock, logs, metrics
 from workers.pipeline.context import Context
 from workers.pipeline.outcome import journal_line, main_action, result_of
 from workers.store import Record
@@ -52,7 +51,7 @@ async def tell_jobs(
     """End the API jobs that wait for a message, as the message ended."""
     if not job_ids:
         return
-    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    at = clock.now_text()
     jobs = context.store.jobs
     if record.state == "dead" or record.reason == "not_found":
         code = record.reason or "failed"

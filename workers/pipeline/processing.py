@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from workers import logs, metrics
+from workers import clock, logs, metrics
 from workers.analysis import Analysis, analyse
 from workers.analysis.mail import Mail, mail_from_graph
 from workers.decisions import Decision, Facts, brake_trips, decide, rule_named
@@ -172,7 +172,7 @@ async def _carry_out(
 
 
 def _steps(decision: Decision, organization: Organization) -> tuple[PlannedStep, ...]:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    now = clock.now_text()
     steps = []
     for index, action in enumerate(decision.actions):
         status, detail = "planned", ""

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import orjson
 
+from workers import clock
 from workers.cron import CronLine
 from workers.jobs import ScheduledJob
 
@@ -163,7 +164,7 @@ def iso(moment: datetime | None) -> str | None:
 
 
 def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")
+    return clock.written(moment)
 
 
 def _moment(ms: str | float | None) -> datetime | None:
