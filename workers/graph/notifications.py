@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import orjson
@@ -15,21 +14,66 @@ LifecycleEvent = Literal["reauthorizationRequired", "subscriptionRemoved", "miss
 _LIFECYCLE_EVENTS = frozenset({"reauthorizationRequired", "subscriptionRemoved", "missed"})
 
 
-@dataclass(frozen=True)
 class Notification:
-    """One item of a notification body; fields are "" or None where the item lacks them."""
+    """One item of a notification body; fields are "" or None where the item lacks them or they are no text.
 
-    subscription_id: str
-    client_state: str
-    tenant_id: str
-    change_type: str
-    resource: str
-    message_id: str
-    etag: str
-    lifecycle_event: LifecycleEvent | None
-    encrypted_content: Mapping[str, Any] | None
-    validation_tokens: tuple[str, ...]
-    """The body's tokens, kept with each item that has encrypted content: only those need them."""
+    Fields are read when asked for: most items only say "look now", and many come at once.
+    """
+
+    __slots__ = ("_item", "_tokens")
+
+    def __init__(self, item: Mapping[str, Any], tokens: tuple[str, ...]) -> None:
+        self._item = item
+        self._tokens = tokens
+
+    @property
+    def subscription_id(self) -> str:
+        return _text(self._item, "subscriptionId")
+
+    @property
+    def client_state(self) -> str:
+        return _text(self._item, "clientState")
+
+    @property
+    def tenant_id(self) -> str:
+        return _text(self._item, "tenantId")
+
+    @property
+    def change_type(self) -> str:
+        return _text(self._item, "changeType")
+
+    @property
+    def resource(self) -> str:
+        return _text(self._item, "resource")
+
+    @property
+    def message_id(self) -> str:
+        return _text(self._data, "id")
+
+    @property
+    def etag(self) -> str:
+        return _text(self._data, "@odata.etag")
+
+    @property
+    def lifecycle_event(self) -> LifecycleEvent | None:
+        event = self._item.get("lifecycleEvent")
+        known = isinstance(event, str) and event in _LIFECYCLE_EVENTS
+        return cast("LifecycleEvent", event) if known else None
+
+    @property
+    def encrypted_content(self) -> Mapping[str, Any] | None:
+        content = self._item.get("encryptedContent")
+        return content if isinstance(content, dict) else None
+
+    @property
+    def validation_tokens(self) -> tuple[str, ...]:
+        """The body's tokens, kept with each item that has encrypted content: only those need them."""
+        return () if self.encrypted_content is None else self._tokens
+
+    @property
+    def _data(self) -> Mapping[str, Any]:
+        data = self._item.get("resourceData")
+        return data if isinstance(data, dict) else {}
 
 
 def parse(body: bytes) -> tuple[Notification, ...]:
@@ -48,7 +92,7 @@ def parse(body: bytes) -> tuple[Notification, ...]:
     validation_tokens = (
         tuple(token for token in tokens if isinstance(token, str)) if isinstance(tokens, list) else ()
     )
-    return tuple(_notification(item if isinstance(item, dict) else {}, validation_tokens) for item in items)
+    return tuple([Notification(item if isinstance(item, dict) else {}, validation_tokens) for item in items])
 
 
 def is_genuine(notification: Notification, client_state: str | None) -> bool:
@@ -56,26 +100,6 @@ def is_genuine(notification: Notification, client_state: str | None) -> bool:
     expected = (client_state or "").encode()
     same = hmac.compare_digest(notification.client_state.encode("utf-8", "surrogatepass"), expected)
     return same and bool(expected)
-
-
-def _notification(item: dict[str, Any], validation_tokens: tuple[str, ...]) -> Notification:
-    data = item.get("resourceData")
-    data = data if isinstance(data, dict) else {}
-    event = _text(item, "lifecycleEvent")
-    encrypted = item.get("encryptedContent")
-    encrypted = encrypted if isinstance(encrypted, dict) else None
-    return Notification(
-        subscription_id=_text(item, "subscriptionId"),
-        client_state=_text(item, "clientState"),
-        tenant_id=_text(item, "tenantId"),
-        change_type=_text(item, "changeType"),
-        resource=_text(item, "resource"),
-        message_id=_text(data, "id"),
-        etag=_text(data, "@odata.etag"),
-        lifecycle_event=cast("LifecycleEvent", event) if event in _LIFECYCLE_EVENTS else None,
-        encrypted_content=encrypted,
-        validation_tokens=validation_tokens if encrypted is not None else (),
-    )
 
 
 def _text(item: Mapping[str, Any], name: str) -> str:
