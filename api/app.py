@@ -7,7 +7,8 @@ import asyncio
 import uvloop
 from aiohttp import web
 
-from api import access, serving, wiring
+from api import serving, wiring
+from api.access import Access
 from api.bodies import BODY_LIMIT_BYTES
 from api.cron import CRON
 from api.dead_letters import DEAD_LETTERS
@@ -45,7 +46,7 @@ ROUTE_TABLE: tuple[Route, ...] = tuple(route for resource in RESOURCES for route
 
 def create_app(settings: Settings) -> web.Application:
     """The application; raises SettingsError where it would not be safe or the organizations file is wrong."""
-    access.require_safe_address(settings)
+    access = Access(settings)
     app = web.Application(middlewares=[every_request], client_max_size=BODY_LIMIT_BYTES)
     app[wiring.SETTINGS] = settings
     app[wiring.ROUTE_TABLE] = ROUTE_TABLE

@@ -32,6 +32,11 @@ answer is `{"success", "data", "error", "timestamp"}`; errors add `code`, `detai
 # status -> (description, code, error) of an example
 _REFUSALS: dict[int, tuple[str, str, str]] = {
     400: ("Malformed request.", "invalid_json", "the body is not valid JSON: unexpected end of data"),
+    401: (
+        "The API key is missing or wrong.",
+        "unauthorized",
+        "send the API key as Authorization: Bearer KEY",
+    ),
     403: ("Not for this caller.", "forbidden_host", "the service answers only as localhost or 127.0.0.1"),
     404: ("Not there.", "not_found", "no such job (jobs are kept for seven days)"),
     408: ("The body did not arrive in time.", "request_timeout", "the body did not arrive in time"),
@@ -74,7 +79,10 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         },
         "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in routes)],
         "paths": paths,
-        "components": {"schemas": definitions.get("$defs", {})},
+        "components": {
+            "schemas": definitions.get("$defs", {}),
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
@@ -101,6 +109,8 @@ def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
         "tags": [route.tag],
         "summary": route.summary,
         "x-needs": route.needs,
+        # Without a key the service listens on loopback alone, and asks for none.
+        "security": [] if route.needs == "nothing" else [{"key": []}, {}],
         "parameters": _parameters(route),
         "responses": {
             **{str(status): _answer(given, schemas) for status, given in route.answers.items()},
@@ -192,7 +202,7 @@ def _refusals_of(route: Route) -> list[int]:
     """The error statuses of a route: its own, and those that follow from what it takes."""
     statuses = {400, 500, 503, *route.refusals}
     if route.needs != "nothing":
-        statuses.add(403)
+        statuses |= {401, 403}
     if route.takes.body is not None:
         statuses |= {408, 413, 415, 422}
     if route.takes.query is not None or "{" in route.path:
