@@ -8,11 +8,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.graph_access import ORGANIZATION, graph_of, graph_session, organizations_for
+from tests.graph_access import graph_of
 from tests.sandbox_process import SandboxProcess, running_sandbox
-from tests.self_signed import certificate_pair
 from workers import logs
 from workers.errors import (
     AccessDenied,
@@ -20,7 +18,6 @@ from workers.errors import (
     Conflict,
     DeltaLinkExpired,
     NotFound,
-    SettingsError,
     TemporaryError,
     Throttled,
 )
@@ -49,100 +46,6 @@ async def graph(sandbox: SandboxProcess, redis_url: str, tmp_path: Path) -> Asyn
 
 async def read_inbox(graph: Graph, mailbox: str) -> None:
     await graph.get(paths.folder(mailbox, "inbox"), mailbox=mailbox)
-
-
-class TestTokens:
-    async def test_many_cold_calls_fetch_one_token(
-        self, sandbox: SandboxProcess, mailbox: str, redis_url: str, tmp_path: Path
-    ) -> None:
-        organizations = organizations_for(sandbox, tmp_path)
-        async with graph_session(sandbox, redis_url, organizations) as session:
-            tokens = session.of(ORGANIZATION).transport.tokens
-            assert len(set(await asyncio.gather(*(tokens.token() for _ in range(20))))) == 1
-
-    async def test_a_revoked_token_is_replaced_and_the_call_goes_through(
-        self, sandbox: SandboxProcess, mailbox: str, graph: Graph
-    ) -> None:
-        await read_inbox(graph, mailbox)
-        sandbox.admin("POST", "revoke-tokens")
-        await asyncio.gather(*(read_inbox(graph, mailbox) for _ in range(4)))
-        statuses = [call["status"] for call in sandbox.calls(mailbox=mailbox)]
-        assert statuses.count(200) == 5
-
-    async def test_a_second_401_is_a_denied_access_naming_the_organization(
-        self, sandbox: SandboxProcess, mailbox: str, graph: Graph
-    ) -> None:
-        sandbox.fault("status", mailbox=mailbox, status=401)
-        with pytest.raises(AccessDenied, match=f"organization {ORGANIZATION}"):
-            await read_inbox(graph, mailbox)
-        assert len(sandbox.calls(mailbox=mailbox)) == 2
-
-    async def test_a_certificate_gets_a_token_too(
-        self, sandbox: SandboxProcess, mailbox: str, redis_url: str, tmp_path: Path
-    ) -> None:
-        key, certificate = certificate_pair()
-        public = certificate.public_bytes(Encoding.PEM).decode()
-        client_id = str(uuid4())
-        app = {"tenant_id": sandbox.run["tenant_id"], "client_id": client_id, "certificate": public}
-        sandbox.admin("POST", "apps", app)
-        organizations = organizations_for(
-            sandbox, tmp_path, client_id=client_id, certificate=f"{key}\n{public}"
-        )
-        async with graph_session(sandbox, redis_url, organizations) as session:
-            await read_inbox(session.of(ORGANIZATION), mailbox)
-
-    @pytest.mark.parametrize(
-        "wrong",
-        [{"secret": "not it"}, {"tenant_id": str(uuid4())}, {"certificate": "no PEM"}],
-        ids=lambda w: next(iter(w)),
-    )
-    async def test_a_broken_credential_is_named_and_not_tried_again_at_once(
-        self, sandbox: SandboxProcess, redis_url: str, tmp_path: Path, wrong: dict[str, str]
-    ) -> None:
-        organizations = organizations_for(sandbox, tmp_path, **wrong)
-        async with graph_session(sandbox, redis_url, organizations) as session:
-            for _ in range(2):
-                with pytest.raises(AccessDenied, match=f"organization {ORGANIZATION}") as denied:
-                    await read_inbox(session.of(ORGANIZATION), "soporte@acme.example")
-                assert "not it" not in str(denied.value)
-
-    async def test_a_missing_secret_stops_only_its_own_organization(
-        self, sandbox: SandboxProcess, mailbox: str, redis_url: str, tmp_path: Path
-    ) -> None:
-        organizations = organizations_for(sandbox, tmp_path)
-        (tmp_path / "credential").unlink()
-        async with graph_session(sandbox, redis_url, organizations) as session:
-            with pytest.raises(AccessDenied, match="client_secret"):
-                await read_inbox(session.of(ORGANIZATION), mailbox)
-
-    async def test_a_login_that_does_not_answer_is_temporary(
-        self, sandbox: SandboxProcess, redis_url: str, tmp_path: Path
-    ) -> None:
-        organizations = organizations_for(sandbox, tmp_path)
-        nobody = "https://127.0.0.1:1"
-        async with graph_session(sandbox, redis_url, organizations, login_url=nobody) as session:
-            with pytest.raises(TemporaryError, match="not reachable"):
-                await read_inbox(session.of(ORGANIZATION), "soporte@acme.example")
-
-    async def test_a_login_we_do_not_trust_says_what_to_set(
-        self, sandbox: SandboxProcess, redis_url: str, tmp_path: Path
-    ) -> None:
-        organizations = organizations_for(sandbox, tmp_path)
-        async with graph_session(sandbox, redis_url, organizations, ca_file=None) as session:
-            with pytest.raises(TemporaryError, match="ECONEURA_CA_FILE"):
-                await read_inbox(session.of(ORGANIZATION), "soporte@acme.example")
-
-    async def test_a_changed_file_keeps_tokens_and_forgets_organizations(
-        self, sandbox: SandboxProcess, mailbox: str, redis_url: str, tmp_path: Path
-    ) -> None:
-        async with graph_session(sandbox, redis_url, organizations_for(sandbox, tmp_path)) as session:
-            before = session.of(ORGANIZATION)
-            session.reload(organizations_for(sandbox, tmp_path, [mailbox]))
-            assert session.of(ORGANIZATION) is before
-            session.reload(organizations_for(sandbox, tmp_path, client_id=str(uuid4())))
-            assert session.of(ORGANIZATION) is not before
-            with pytest.raises(SettingsError, match="unknown"):
-                session.of("unknown")
 
 
 class TestCalls:

@@ -332,6 +332,13 @@ class TestChanges:
         with pytest.raises(DeltaLinkExpired):
             await whole_round(graph, mailbox, link=link)
 
+    async def test_a_link_that_was_damaged_says_start_again_too(
+        self, sandbox: SandboxProcess, mailbox: str, graph: Graph
+    ) -> None:
+        _, link = await whole_round(graph, mailbox)
+        with pytest.raises(DeltaLinkExpired):
+            await whole_round(graph, mailbox, link=link[:-8])
+
     async def test_empty_pages_and_repeated_items_change_nothing(
         self, sandbox: SandboxProcess, mailbox: str, graph: Graph
     ) -> None:

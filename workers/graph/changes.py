@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from workers.errors import DeltaLinkExpired
+from workers.errors import BadRequest, DeltaLinkExpired
 from workers.graph import paths
 from workers.graph.client import Graph
 from workers.graph.messages import SELECT
@@ -45,8 +45,12 @@ async def pages(
     if link is not None:
         if not graph.owns(link):
             raise DeltaLinkExpired("the stored delta link leads to another Graph than the one configured")
-        async for page in _round(graph, mailbox, link, since, page_size):
-            yield page
+        try:
+            async for page in _round(graph, mailbox, link, since, page_size):
+                yield page
+        except BadRequest as refused:
+            # Whatever is wrong with a link, only a new one helps.
+            raise DeltaLinkExpired(str(refused)) from None
         return
     seen = 0
     async for page in _round(graph, mailbox, _first(graph, mailbox, folder, since), since, page_size):

@@ -8,6 +8,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 
 def trust(ca_file: Path | None) -> ssl.SSLContext:
@@ -32,7 +33,8 @@ class _LimitedAdapter(HTTPAdapter):
     def __init__(self, context: ssl.SSLContext, timeout_s: float) -> None:
         self._context = context
         self._timeout_s = timeout_s
-        super().__init__(max_retries=1)
+        # urllib3 would sleep for as long as a Retry-After says; that is ours to decide.
+        super().__init__(max_retries=Retry(total=1, read=False, respect_retry_after_header=False))
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options, ssl_context=self._context)

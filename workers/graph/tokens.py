@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +31,7 @@ MICROSOFT_LOGIN_HOSTS = frozenset(
 _REFRESH_BEFORE_S = 300.0
 # A refused credential is asked for again no sooner: every call would repeat the same refusal.
 _REFUSED_FOR_S = 30.0
+_LOGIN_DOWN_FOR_S = 5.0
 _TRANSIENT = frozenset({"temporarily_unavailable", "server_error", "request_timeout"})
 
 # On a malformed answer msal logs the whole text, and that text can hold a token.
@@ -50,6 +51,7 @@ class App:
 class _Token:
     value: str
     refresh_at: float
+    expires_at: float
 
 
 class Tokens:
@@ -70,7 +72,7 @@ class Tokens:
             # msal has no single flight: without the lock every waiting call would fetch a token of its own.
             async with self._fetching:
                 if self._token is None or time.monotonic() >= self._token.refresh_at:
-                    self._token = await self._fetch()
+                    self._token = await self._fetch_unless_spared()
         return self._token.value
 
     async def throw_away(self, rejected: str) -> None:
@@ -79,6 +81,15 @@ class Tokens:
             if self._token is not None and self._token.value == rejected:
                 self._token = None
                 await asyncio.to_thread(self._msal.remove_tokens_for_client)
+
+    async def _fetch_unless_spared(self) -> _Token:
+        try:
+            return await self._fetch()
+        except TemporaryError:
+            # Login is down, but the token we have is still good for a while.
+            if self._token is None or time.monotonic() >= self._token.expires_at:
+                raise
+            return replace(self._token, refresh_at=time.monotonic() + _LOGIN_DOWN_FOR_S)
 
     async def _fetch(self) -> _Token:
         if self._refusal is not None and time.monotonic() < self._refusal[0]:
@@ -94,9 +105,11 @@ class Tokens:
             raise TemporaryError(f"no token for {self.app.organization_id}: login timed out") from None
         self._refusal = None
         lifetime_s = float(answer["expires_in"])
+        expires_at = time.monotonic() + lifetime_s
         return _Token(
             value=answer["access_token"],
-            refresh_at=time.monotonic() + lifetime_s - min(_REFRESH_BEFORE_S, lifetime_s / 4),
+            refresh_at=expires_at - min(_REFRESH_BEFORE_S, lifetime_s / 4),
+            expires_at=expires_at,
         )
 
     def _acquire(self) -> dict[str, Any]:
