@@ -15,6 +15,7 @@ from typing import Any
 import actors
 from actors import policy, resources
 from actors.door import attempt_of, door
+from workers.cleanup.sweep import clean_up
 from workers.errors import PermanentError
 from workers.health.check import check_health
 from workers.organizations import Organization
@@ -61,6 +62,16 @@ async def health_check(due: str = "", run: str = "", job: str = "") -> None:
         return Done(await check_health(context, actors.broker, asking=job or "health_check"))
 
     await _carry_out(job or "health_check", run, due, work)
+
+
+@policy.SCHEDULED.actor
+async def cleanup(due: str = "", run: str = "", job: str = "", dry_run: bool = False) -> None:
+    """Remove what is past its retention."""
+
+    async def work(context: Context, _: int) -> Done:
+        return Done(await clean_up(context, actors.broker, dry_run=dry_run))
+
+    await _carry_out(job or "cleanup", run, due, work)
 
 
 @policy.SCHEDULED.actor

@@ -49,7 +49,7 @@ def connect(settings: Settings, *, max_connections: int = 64, timeout_s: float |
         pool = redis.asyncio.BlockingConnectionPool.from_url(
             url, max_connections=max_connections, timeout=settings.redis_timeout_s, **options
         )
-        client = redis.asyncio.Redis(connection_pool=pool)
+        client = redis.asyncio.Redis.from_pool(pool)
     _meter_async(client)
     return client
 

@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     content_ttl_s: PositiveInt = 86400
     ledger_retention_days: PositiveInt = 90
     report_retention_days: PositiveInt = 400
+    export_retention_days: PositiveInt = 800
     dead_letter_retention_days: PositiveInt = 30
     export_url: str | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from workers.redis_clients import AsyncRedis
 from workers.store.keys import Keys
@@ -38,12 +39,12 @@ class Mailboxes:
 
     async def want_sync(self, mailbox: str) -> bool:
         """Whether the caller must queue a sync: False while one is queued that has not started."""
-        return bool(await self._redis.set(self._keys.sync_queued(mailbox), b"1", nx=True, ex=_QUEUED_TTL_S))
+        return (await self.want_syncs([mailbox]))[0]
 
     async def want_syncs(self, mailboxes: Sequence[str]) -> list[bool]:
         """`want_sync` for each of several mailboxes, in one step."""
         keys = [self._keys.sync_queued(mailbox) for mailbox in mailboxes]
-        return [bool(due) for due in await self._want_syncs(keys=keys, args=[_QUEUED_TTL_S])]
+        return [bool(due) for due in await self._want_syncs(keys=keys, args=[uuid4().hex, _QUEUED_TTL_S])]
 
     async def sync_started(self, mailbox: str) -> None:
         """What is asked for from now on needs a sync of its own. Also undoes a `want_sync` not kept."""

@@ -1,0 +1,178 @@
+"""The cleanup on a real Redis and real files: what is old goes, what is unfinished or not exported stays."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import redis
+from dramatiq import Message
+
+from tests.lent_context import lent
+from workers.broker import Broker
+from workers.cleanup import files, orphans
+from workers.cleanup.sweep import clean_up
+from workers.pipeline.context import Context
+from workers.settings import load_settings
+from workers.store import NewMessage
+
+ORG, BOX = "acme", "soporte@acme.example"
+
+
+@pytest.fixture
+async def context(redis_url: str, tmp_path: Path) -> AsyncIterator[Context]:
+    async with lent(load_settings(redis_url=redis_url, data_dir=tmp_path)) as context:
+        yield context
+
+
+@pytest.fixture
+def broker(redis_client: redis.Redis) -> Iterator[Broker]:
+    broker = Broker()
+    broker.connect(redis_client)
+    yield broker
+    broker.close()
+
+
+async def journal(context: Context, *, days_ago: float, lines: int = 250) -> None:
+    key = context.store.keys.journal(ORG)
+    at_ms = int((datetime.now(UTC) - timedelta(days=days_ago)).timestamp() * 1000)
+    async with context.store.redis.pipeline() as step:
+        for number in range(lines):
+            step.xadd(
+                key, {"line": orjson.dumps({"messageId": f"{days_ago}-{number}"})}, id=f"{at_ms}-{number + 1}"
+            )
+        await step.execute()
+
+
+async def test_exported_lines_past_the_retention_go(context: Context, broker: Broker) -> None:
+    await journal(context, days_ago=200)
+    await journal(context, days_ago=10)
+    await context.store.exports.note_exported(ORG, datetime.now(UTC) - timedelta(days=7))
+    figures = await clean_up(context, broker)
+    left = await context.store.redis.xlen(context.store.keys.journal(ORG))
+    # Redis removes whole nodes of 100 lines.
+    assert 250 <= left < 350 and figures["journal"]["count"] == 500 - left
+    assert figures["journal"]["bytes"] > 0
+    assert (await clean_up(context, broker))["journal"]["count"] == 0, "nothing more the second time"
+
+
+async def test_lines_that_were_not_exported_stay(context: Context, broker: Broker) -> None:
+    await journal(context, days_ago=200)
+    assert (await clean_up(context, broker))["journal"]["count"] == 0
+    await context.store.exports.note_exported(ORG, datetime.now(UTC) - timedelta(days=300))
+    assert (await clean_up(context, broker))["journal"]["count"] == 0
+    assert await context.store.redis.xlen(context.store.keys.journal(ORG)) == 250
+
+
+async def test_a_dry_run_says_what_would_go_and_leaves_it(context: Context, broker: Broker) -> None:
+    await journal(context, days_ago=200)
+    await context.store.exports.note_exported(ORG, datetime.now(UTC))
+    await context.store.redis.set(context.store.keys.content(BOX, "gone"), b"x" * 1000)
+    old = context.settings.data_dir / "reports" / ORG / "2020-01-01"
+    old.mkdir(parents=True)
+    (old / "daily_report.json").write_text("{}")
+    broker.enqueue(Message("default", "nobody", (), {}, {}))
+    figures = await clean_up(context, broker, dry_run=True)
+    assert figures["dryRun"] and figures["journal"]["count"] == 250
+    assert figures["orphans"]["count"] == 1 and figures["orphans"]["bytes"] > 1000
+    assert figures["reports"] == {"count": 1, "bytes": 2}
+    assert await context.store.redis.xlen(context.store.keys.journal(ORG)) == 250
+    assert await context.store.redis.exists(context.store.keys.content(BOX, "gone"))
+    assert old.exists()
+
+
+async def test_orphaned_keys_go_and_those_in_use_stay(context: Context, broker: Broker) -> None:
+    store, keys = context.store, context.store.keys
+    await store.ledger.record(ORG, BOX, [NewMessage("open", {}, content={"id": "open"})])
+    await store.redis.set(keys.content(BOX, "gone"), b"x")
+    await store.redis.hset(keys.job_items("gone"), "m", "done")
+    await store.redis.hset(keys.folder("left@acme.example", "inbox"), "synced_at", 1)
+    await store.redis.hset(keys.folder(BOX, "inbox"), "synced_at", 1)
+    await store.redis.hset(keys.schedule_job("dropped"), "last_due", 1)
+    await store.redis.hset(keys.schedule_job("cleanup"), "last_due", 1)
+    await store.redis.set("{econeura-other}:content:a@b.example:m", b"another namespace")
+    figures = await clean_up(context, broker)
+    assert figures["orphans"]["count"] == 4
+    left = {key.decode() for key in await store.redis.keys("*")}
+    assert {
+        keys.content(BOX, "open"), keys.email(BOX, "open"), keys.folder(BOX, "inbox"),
+        keys.schedule_job("cleanup"), "{econeura-other}:content:a@b.example:m",
+    } <= left  # fmt: skip
+    assert not {keys.content(BOX, "gone"), keys.job_items("gone"), keys.schedule_job("dropped")} & left
+
+
+async def test_the_search_for_orphans_goes_on_where_it_stopped(context: Context) -> None:
+    async with context.store.redis.pipeline() as step:
+        for number in range(3000):
+            step.set(context.store.keys.content(BOX, f"gone-{number}"), b"x")
+        await step.execute()
+    found, calls = 0, 0
+    while found < 3000:
+        found += (await orphans.sweep(context, datetime.now(UTC), dry_run=False, budget_s=0)).count
+        calls += 1
+        assert calls < 50
+    assert calls > 2, "one step at a time"
+
+
+async def test_old_dead_letters_go(context: Context, broker: Broker, redis_client: redis.Redis) -> None:
+    keys = broker.keys[0]
+    now_ms = int(time.time() * 1000)
+    for died_ms in (now_ms - 40 * 86_400_000, now_ms - 86_400_000):
+        meta = orjson.dumps(
+            {"reason": "x", "error": "x", "traceback": "", "attempts": 1, "organization_id": None}
+        )
+        body = orjson.dumps(Message("default", "nobody", (), {}, {}).asdict())
+        entry = b"200" + b"%013d" % died_ms + b"1 nobody\n" + meta + b"\n" + body
+        redis_client.zadd(keys["dead"], {str(died_ms): died_ms})
+        redis_client.hset(keys["letters"], str(died_ms), entry)
+    figures = await clean_up(context, broker)
+    assert figures["deadLetters"]["count"] == 1
+    assert redis_client.zcard(keys["dead"]) == 1
+
+
+def test_old_folders_go_and_others_are_left_alone(tmp_path: Path) -> None:
+    kept = ["reports/acme/2026-11-20", "reports/acme/notes", "exports/acme/2026-W40", "exports/acme/README"]
+    gone = ["reports/acme/2024-01-01", "exports/acme/2023-W52"]
+    for name in (*kept, *gone):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "file").write_bytes(b"1234")
+    day = datetime(2026, 1, 1, tzinfo=UTC).date()
+    assert files.remove_old_reports(tmp_path, day, dry_run=False).count == 1
+    assert files.remove_old_exports(tmp_path, day, dry_run=False).bytes == 4
+    assert [name for name in (*kept, *gone) if (tmp_path / name).exists()] == kept
+
+
+@pytest.mark.timeout(300)
+async def test_other_clients_hardly_notice_a_cleanup(
+    context: Context, broker: Broker, redis_url: str
+) -> None:
+    await journal(context, days_ago=200, lines=20_000)
+    async with context.store.redis.pipeline(transaction=False) as step:
+        for number in range(20_000):
+            step.set(context.store.keys.content(BOX, f"gone-{number}"), b"x" * 200)
+        await step.execute()
+    await context.store.exports.note_exported(ORG, datetime.now(UTC))
+    waits: list[float] = []
+    done = asyncio.Event()
+
+    async def use_redis() -> None:
+        async with redis.asyncio.Redis.from_url(redis_url) as other:
+            while not done.is_set():
+                started = time.perf_counter()
+                await other.ping()
+                waits.append((time.perf_counter() - started) * 1000)
+                await asyncio.sleep(0.001)
+
+    other = asyncio.create_task(asyncio.to_thread(asyncio.run, use_redis()))
+    figures: dict[str, Any] = await clean_up(context, broker)
+    done.set()
+    await other
+    assert figures["orphans"]["count"] == 20_000 and figures["journal"]["count"] == 20_000
+    waits.sort()
+    assert waits[int(len(waits) * 0.99)] < 20, "p99 of another client, ms"
