@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import pytest
 import redis.asyncio
 
-from workers.errors import Throttled
+from workers.errors import TemporaryError, Throttled
 from workers.graph.leases import Kind, Lane, Limits
 from workers.graph.throttle import Throttle
 
@@ -208,6 +208,28 @@ async def test_reading_stops_before_the_window_is_used_up_and_actions_go_on(
         await gauge.call(one, LANE, lasting_s=0.0, kind="action")
     with pytest.raises(Throttled):
         await gauge.call(one, LANE, kind="action")
+
+
+async def test_the_window_of_calls_moves_on(shared: redis.asyncio.Redis, stack: AsyncExitStack) -> None:
+    gauge = Gauge()
+    (one,) = await processes(stack, shared, 1, Limits(calls=5, calls_of_reading=5))
+    state = f"{PREFIX}{LANE.app}:{LANE.mailbox}:state"
+    minute = (await shared.time())[0] // 60
+    await shared.hset(state, mapping={f"calls:{minute - 12}": 5})
+    await gauge.call(one, LANE, lasting_s=0.0)
+    assert not await shared.hexists(state, f"calls:{minute - 12}")
+    await shared.hset(state, mapping={f"calls:{minute - 9}": 4})
+    with pytest.raises(Throttled) as told:
+        await gauge.call(one, LANE)
+    assert 0 < (told.value.retry_after_s or 0) <= 120 * 1.2
+
+
+async def test_without_redis_no_call_goes_out_unlimited() -> None:
+    nowhere = redis.asyncio.Redis(port=1, socket_timeout=1)
+    async with Throttle.open(nowhere, "test") as throttle:
+        with pytest.raises(TemporaryError, match="Redis"):
+            await Gauge().call(throttle, LANE)
+    await nowhere.aclose()
 
 
 async def test_a_pause_holds_the_mailbox_in_every_process_and_no_other(

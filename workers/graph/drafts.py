@@ -19,7 +19,7 @@ from workers.graph.client import Graph
 
 TAG_PROPERTY = "String {9f3c6c1e-5d0b-4c58-8a64-0b8f6f0c7a11} Name econeura"
 _BODY_START = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
-_FOUND = {"$select": "id,isDraft,parentFolderId,conversationId,changeKey,lastModifiedDateTime"}
+_FOUND = {"$select": "id,isDraft"}
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,6 @@ class Tagged:
     id: str
     folder: Literal["drafts", "sentitems"]
     is_draft: bool
-    change_key: str
 
 
 def tag_of(organization_id: str, message_id: str, action: str) -> str:
@@ -120,7 +119,6 @@ async def find_tagged(graph: Graph, mailbox: str, tag: str) -> list[Tagged]:
             id=str(item["id"]),
             folder="drafts" if item.get("isDraft") else "sentitems",
             is_draft=bool(item.get("isDraft")),
-            change_key=str(item.get("changeKey") or ""),
         )
         for item in items
     ]

@@ -23,6 +23,8 @@ def blocking_session(ca_file: Path | None, *, timeout_s: float) -> requests.Sess
     """A requests session for msal, whose own has no time limit and obeys REQUESTS_CA_BUNDLE."""
     session = requests.Session()
     session.trust_env = False
+    # Tokens and keys are fetched once an hour: no connection is worth keeping.
+    session.headers["Connection"] = "close"
     session.mount("https://", _LimitedAdapter(trust(ca_file), timeout_s))
     return session
 
