@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from multidict import CIMultiDict
 
 from tests.graph_access import graph_of
 from tests.sandbox_process import SandboxProcess, running_sandbox
@@ -23,6 +24,7 @@ from workers.errors import (
 )
 from workers.graph import changes, messages, paths, request_ids
 from workers.graph.client import Graph
+from workers.graph.replies import Reply
 from workers.metrics import REGISTRY
 
 
@@ -126,6 +128,12 @@ class TestCalls:
                 await read_inbox(other, mailbox)
             assert 25 < (told.value.retry_after_s or 0) < 37
         assert len(sandbox.calls(mailbox=mailbox)) == 1
+
+    async def test_a_429_of_the_tenant_holds_all_its_mailboxes(self, mailbox: str, graph: Graph) -> None:
+        told = {"retry-after": "30", "x-ms-throttle-scope": "Tenant_Application/ReadWrite/app/tenant"}
+        await graph.slow_down(graph.lane("other@acme.example"), Reply(429, CIMultiDict(told)))
+        with pytest.raises(Throttled):
+            await read_inbox(graph, mailbox)
 
     async def test_slowing_down_without_a_time_is_a_short_pause_first(
         self, sandbox: SandboxProcess, mailbox: str, graph: Graph
