@@ -20,7 +20,8 @@ def take(path: Path) -> IO[str]:
     Raises InUse where another process is the owner, SettingsError where the directory cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        # What is kept there is about people's mail.
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = path.open("a+")
     except OSError as refused:
         raise SettingsError(f"ECONEURA_DATA_DIR: cannot write in {path.parent}: {refused.strerror}") from None

@@ -30,6 +30,7 @@ from workers.settings import Settings
 
 # sun_path holds 108 bytes with the closing zero (unix(7)); other systems have 104.
 _SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103
+_OLDEST = (6, 2)
 _START_S = 120.0
 """Enough to load a large append-only file."""
 _POLL_S = 0.005
@@ -189,6 +190,8 @@ class PrivateRedis:
                 said = self._log_file.read_text(errors="replace").strip().rpartition("\n")[2]
                 raise SettingsError(f"the private Redis did not start: {said} (see {self._log_file})")
             version = str(client.info("server")["redis_version"])
+        if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
+            raise SettingsError(f"{executable()} is version {version}: 6.2 or newer is needed")
         if int(version.partition(".")[0]) < 7 and (self.directory / "appendonlydir").exists():
             # An older server does not see a newer one's files and would begin empty.
             raise SettingsError(

@@ -18,6 +18,8 @@ from workers.errors import EconeuraError
 _log = logs.get_logger("supervisor")
 _CLEAN_EXITS = (0, -signal.SIGTERM)
 """A program told to end before it listens for that is ended by the signal itself."""
+_WRONG_SETTINGS = 2
+"""How the command line ends over a mistake in the settings."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,12 @@ class Supervisor:
     """
 
     def __init__(self, programs: Sequence[Program], *, backoff: Backoff | None = None) -> None:
-        self._keepers = [_Keeper(program, backoff or Backoff()) for program in programs]
         self.stopping = asyncio.Event()
         """Set once the programs are being stopped."""
+        self._keepers = [_Keeper(program, backoff or Backoff(), self.stop) for program in programs]
 
     async def run(self) -> int:
-        """Return 0 if every program ended well when told to, else 1."""
+        """Return 0 if all programs ended well when told to, 2 if one refused its settings at once, else 1."""
         loop = asyncio.get_running_loop()
         handlers = {
             signal.SIGTERM: self.stop,
@@ -83,7 +85,14 @@ class Supervisor:
             self.stopping.set()
             for number in handlers:
                 loop.remove_signal_handler(number)
+        if any(keeper.refused_settings for keeper in self._keepers):
+            return _WRONG_SETTINGS
         return 0 if all(keeper.ended_well for keeper in self._keepers) else 1
+
+    @property
+    def deaths(self) -> int:
+        """How many times a program had to be started again."""
+        return sum(keeper.deaths for keeper in self._keepers)
 
     def stop(self) -> None:
         """Begin to drain; `run` returns when it is done."""
@@ -108,22 +117,30 @@ class Supervisor:
 class _Keeper:
     """Lives of one program, one after the other."""
 
-    def __init__(self, program: Program, backoff: Backoff) -> None:
+    def __init__(self, program: Program, backoff: Backoff, give_up: Callable[[], None]) -> None:
         self.program = program
+        self.deaths = 0
         self.ended_well = True
+        self.refused_settings = False
         self._backoff = backoff
+        self._give_up = give_up
         self._process: subprocess.Popen[bytes] | None = None
         self._process_ended = asyncio.Event()
         self._no_more = asyncio.Event()
         self._all_over = asyncio.Event()
 
     async def keep(self) -> None:
-        deaths = 0
+        in_a_row = 0
         while not self._no_more.is_set():
             started = time.monotonic()
-            await self._live(new_life_id())
-            deaths = 1 if time.monotonic() - started >= self._backoff.forgiven_after_s else deaths + 1
-            await _happens_within(self._no_more, self._backoff.after(deaths))
+            exit_code = await self._live(new_life_id())
+            if self.program.is_ours and self.deaths == 0 and exit_code == _WRONG_SETTINGS:
+                # It said what is wrong, and would only say it again. Later on, a file may be corrected.
+                self.refused_settings = True
+                self._give_up()
+            in_a_row = 1 if time.monotonic() - started >= self._backoff.forgiven_after_s else in_a_row + 1
+            await _happens_within(self._no_more, self._backoff.after(in_a_row))
+            self.deaths += not self._no_more.is_set()
         self._all_over.set()
 
     async def drain(self) -> None:
@@ -148,14 +165,15 @@ class _Keeper:
         if self._process is not None and self._process.poll() is not None:
             self._process_ended.set()
 
-    async def _live(self, life: str) -> None:
+    async def _live(self, life: str) -> int | None:
+        """One life; returns its exit code, None if it could not begin."""
         role = self.program.role
         try:
             self._process = process = self.program.start(life)
         except (OSError, EconeuraError) as problem:
             _log.error("not_started", role=role, error=str(problem))
             metrics.ERRORS.labels("program_not_started", role, "error").inc()
-            return
+            return None
         _log.info("started", role=role, pid=process.pid, life=life)
         self._process_ended.clear()
         self.look()
@@ -172,6 +190,7 @@ class _Keeper:
             _log.error("died", role=role, pid=process.pid, exit=process.returncode)
         if self.program.died is not None:
             await asyncio.to_thread(self.program.died, life)
+        return process.returncode
 
 
 def new_life_id() -> str:

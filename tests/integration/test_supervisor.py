@@ -35,6 +35,8 @@ signal.signal(signal.SIGHUP, lambda *_: tell("reads"))
 tell("lives")
 if conduct == "dies":
     sys.exit(3)
+if conduct == "refuses":
+    sys.exit(2)
 while True:
     signal.pause()
 """
@@ -169,8 +171,12 @@ def test_a_program_that_keeps_dying_is_tried_again_and_disturbs_no_other(tmp_pat
     with supervised(tmp_path, ("worker", "dies", 5), ("api", "obeys", 5)) as running:
         running.await_events(4, role="worker", what="lives")
         assert len(running.await_events(1, role="api", what="lives")) == 1
-        running.process.terminate()
-        assert running.process.wait(20) == 0
+
+
+def test_a_program_that_refuses_its_settings_at_once_ends_all(tmp_path: Path) -> None:
+    with supervised(tmp_path, ("api", "refuses", 5), ("worker", "obeys", 5)) as running:
+        assert running.process.wait(20) == 2
+        assert len(running.story(role="api", what="lives")) == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the tie between processes is Linux's")

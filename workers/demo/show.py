@@ -44,23 +44,24 @@ class Show:
         async with Store.open(self._settings) as store:
             follower = Follower(store, sandbox)
             try:
-                all_ended = await self._watch(follower, until=supervisor.stopping)
+                all_ended = await self._watch(follower, supervisor)
             finally:
                 supervisor.stop()
                 exit_code = await service
         self._tell(follower)
         return exit_code == 0 and (not self._once or (all_ended and follower.all_went_well()))
 
-    async def _watch(self, follower: Follower, *, until: asyncio.Event) -> bool:
+    async def _watch(self, follower: Follower, supervisor: Supervisor) -> bool:
         """Show messages until told to end or, with `once`, until all ended; returns whether they have."""
         news_at = looked_at = time.monotonic()
         async for batch in follower.follow():
-            if until.is_set():
+            if supervisor.stopping.is_set():
                 return False
             now = time.monotonic()
             self._screen.rows(batch)
             count = f"{len(follower.rows)} messages" if follower.rows else "starting the service"
-            self._screen.status(f"{count}, {now - self._began:.0f} s (Ctrl-C to end)")
+            restarts = f", {supervisor.deaths} restarts (see the log)" if supervisor.deaths else ""
+            self._screen.status(f"{count}, {now - self._began:.0f} s{restarts} (Ctrl-C to end)")
             if batch:
                 news_at, self._told = now, False
             elif not self._told and now - looked_at >= _LOOK_EVERY_S:
