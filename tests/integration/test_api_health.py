@@ -95,6 +95,23 @@ async def test_without_redis_every_answer_comes_soon_and_says_so(tmp_path: Path)
         server.stop()
 
 
+async def test_a_redis_that_hangs_is_given_up_in_time_and_taken_up_again(tmp_path: Path) -> None:
+    """Graph waits for 10 seconds at most, and counts who is slow."""
+    server = RedisProcess(tmp_path / "redis").start()
+    try:
+        async with serving(server.url, tmp_path) as api:
+            body = {"messageId": "m", "organizationId": "solo"}
+            assert (await api.post("/emails/process", body)).status == 202
+            with server.frozen():
+                async with asyncio.timeout(20):
+                    replies = await asyncio.gather(*(api.post("/emails/process", body) for _ in range(80)))
+            assert {reply.status for reply in replies} == {503}
+            async with asyncio.timeout(2):
+                assert (await api.post("/emails/process", body)).status == 202
+    finally:
+        server.stop()
+
+
 async def test_metrics_show_the_queue_as_it_is(api: Api) -> None:
     await api.store.ledger.record("solo", SOLO, [NewMessage("m1", {}), NewMessage("m2", {})])
     for number in range(3):

@@ -56,7 +56,7 @@ class Process:
         return taken.mode, [delivery.args[0] for delivery in self.deliveries]
 
     def finish(self) -> None:
-        self.hand.outbox += [(delivery, "done") for delivery in self.deliveries]
+        self.hand.outbox += [delivery.settled("done") for delivery in self.deliveries]
         self.hand.exchange(0)
 
     def die(self) -> None:

@@ -27,8 +27,22 @@ async def test_one_sync_is_queued_however_many_ask(store: Store) -> None:
 
 async def test_syncs_of_several_mailboxes_are_asked_for_in_one_step(store: Store) -> None:
     assert await store.mailboxes.want_sync(BOX)
-    assert await store.mailboxes.want_syncs(["a@acme.example", BOX, "b@acme.example"]) == [True, False, True]
-    assert not await store.mailboxes.want_sync("a@acme.example")
+    several = ["a@acme.example", BOX, "b@acme.example"]
+    assert await store.mailboxes.want_syncs(several, asker="x") == [True, False, True]
+    await store.mailboxes.syncs_queued(["a@acme.example", "b@acme.example"], asker="x")
+    assert await store.mailboxes.want_syncs(several, asker="y") == [False, False, False]
+
+
+async def test_who_asked_and_queued_nothing_holds_nobody_up(store: Store) -> None:
+    assert await store.mailboxes.want_syncs([BOX], asker="killed") == [True]
+    assert await store.mailboxes.want_syncs([BOX], asker="next") == [True]
+
+
+async def test_a_sync_that_started_before_it_was_noted_stands_for_nobody(store: Store) -> None:
+    assert await store.mailboxes.want_syncs([BOX], asker="x") == [True]
+    await store.mailboxes.sync_started(BOX)
+    await store.mailboxes.syncs_queued([BOX], asker="x")
+    assert await store.mailboxes.want_syncs([BOX], asker="y") == [True]
 
 
 async def test_a_folder_has_one_holder_who_looks_again_if_asked(store: Store) -> None:

@@ -25,8 +25,8 @@ from workers.errors import TemporaryError, Throttled
 from workers.graph.leases import GRANTED, OWN_TURN, QUEUED, Answer, Kind, Lane, Leases, Limits
 
 _ASK_AGAIN_S = 1.0
-# So often a place goes from call to call within this process before it is offered to all of them.
-_PASSED_ON_AT_MOST = 8
+# So long a place goes from call to call within this process before it is offered to all of them.
+_KEPT_AT_MOST_S = 0.8
 _log = logs.get_logger("throttle")
 
 
@@ -37,7 +37,7 @@ class _Place:
     lane: Lane
     ticket: str
     count: int
-    passed_on: int = 0
+    granted_at: float = field(default_factory=time.monotonic)
     renewed_at: float = field(default_factory=time.monotonic)
 
 
@@ -137,7 +137,6 @@ class Throttle:
 
     async def _line_up(self, lane: Lane, kind: Kind, waiter: _Waiter) -> _Place:
         """Ask, and wait where told to, until there is a place; raises Throttled where that takes too long."""
-        own = _Place(lane, waiter.ticket, waiter.places)
         end = time.monotonic() + self._limits.wait_s
         again = False
         while True:
@@ -145,13 +144,13 @@ class Throttle:
                 lane, waiter.ticket, waiter.places, kind, wait_s=end - time.monotonic(), again=again
             )
             if answer.outcome == GRANTED:
-                return own
+                return _Place(lane, waiter.ticket, waiter.places)
             wait_s = self._wait_of(answer, end - time.monotonic())
             again = waiter.is_listening = answer.outcome == QUEUED
             await asyncio.wait([waiter.granted], timeout=wait_s)
             # Looked at whether or not time ran out: a place can come in the same turn of the loop.
             if waiter.granted.done():
-                return waiter.granted.result() or own
+                return waiter.granted.result() or _Place(lane, waiter.ticket, waiter.places)
             waiter.is_listening = False
 
     def _wait_of(self, answer: Answer, left_s: float) -> float:
@@ -183,7 +182,6 @@ class Throttle:
         ticket = place.ticket
         heir = self._heir_of(place) if went_well else None
         if heir is not None:
-            place.passed_on += 1
             heir.granted.set_result(place)
             # The place keeps its lease; it is the heir's own ticket that has to leave the line.
             ticket = heir.ticket
@@ -193,9 +191,10 @@ class Throttle:
         )
 
     def _heir_of(self, place: _Place) -> _Waiter | None:
-        if place.passed_on >= _PASSED_ON_AT_MOST or place.count != 1:
+        now = time.monotonic()
+        if place.count != 1 or now - place.granted_at > _KEPT_AT_MOST_S:
             return None
-        if self._paused_until.get(place.lane, 0.0) > time.monotonic():
+        if self._paused_until.get(place.lane, 0.0) > now:
             return None
         for waiter in self._lines.get(place.lane, {}).values():
             # Not one that is just asking: whether Redis has it in line is not known until the answer.
