@@ -9,6 +9,8 @@ from urllib.parse import quote
 from workers.demo.organization import ORGANIZATION_ID
 from workers.demo.rows import Row
 
+_LISTED = 20
+
 
 def summary(rows: Collection[Row], unaccounted: Collection[str], *, took_s: float) -> str:
     """Counts by outcome and category, times, and the messages that did not end well."""
@@ -24,7 +26,9 @@ def summary(rows: Collection[Row], unaccounted: Collection[str], *, took_s: floa
     lines += [
         f"  DEAD      {row.message_id}  {row.subject}: {row.done}" for row in rows if row.state == "dead"
     ]
-    lines += [f"  NOT ENDED {message_id}" for message_id in sorted(unaccounted)]
+    lines += [f"  NOT ENDED {message_id}" for message_id in sorted(unaccounted)[:_LISTED]]
+    if len(unaccounted) > _LISTED:
+        lines.append(f"  NOT ENDED … and {len(unaccounted) - _LISTED} more")
     return "\n".join(lines)
 
 
