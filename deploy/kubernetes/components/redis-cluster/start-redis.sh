@@ -12,7 +12,5 @@ set -eu
     echo "cluster-require-full-coverage no"
     echo "masteruser replica"
     echo "masterauth $(cat /run/secrets/replica_password)"
-    echo "min-replicas-to-write 1"
-    echo "min-replicas-max-lag 10"
 } > /data/redis.conf
 exec redis-server /data/redis.conf
