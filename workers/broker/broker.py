@@ -36,12 +36,15 @@ class Broker(DramatiqBroker):
         namespace: str = "econeura",
         *,
         partitions: int = 1,
+        confirm_replicas: int = 0,
         middleware: Sequence[Middleware] | None = None,
     ) -> None:
         own = default_middleware() if middleware is None else middleware
         super().__init__([Lifecycle(self), *own])
         self.namespace = namespace
         self.partitions = partitions
+        self.confirm_replicas = confirm_replicas
+        """Believe only what so many replicas have, so that a failover loses nothing (not on a cluster)."""
         self.worker_id = ""
         self._client: Client = None
         self._sender: Sender | None = None
@@ -53,7 +56,7 @@ class Broker(DramatiqBroker):
         `worker_id` is how the supervisor names this process when it declares it dead; never used twice.
         """
         self._client = own_client(client)
-        self._sender = Sender(self._client, self.namespace, self.partitions)
+        self._sender = Sender(self._client, self.namespace, self.partitions, replicas=self.confirm_replicas)
         self.worker_id = worker_id or f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
 
     @property

@@ -10,7 +10,7 @@ import orjson
 
 from workers.broker.encoding import parse, with_options
 from workers.broker.keys import Keys
-from workers.broker.scripts import DEAD_LETTERS, Client
+from workers.broker.scripts import DEAD_LETTERS, STATS, Client
 
 _PAGE = 200
 _FORGOTTEN_AT_RETRY = ("retries", "waits", "error", "unknown_actor")
@@ -133,8 +133,7 @@ class DeadLetters:
 
     def _of_partition(self, number: int, wanted: Filter, cursor: str | None) -> Iterator[DeadLetter]:
         keys = self._partitions[number]
-        seconds, micros = self._time()
-        now_ms = seconds * 1000 + micros // 1000
+        now_ms = int(STATS.run(self._client, keys.base, ())[0])
         newest = "+inf" if wanted.older_than_s is None else int(now_ms - wanted.older_than_s * 1000)
         oldest = "-inf" if wanted.younger_than_s is None else int(now_ms - wanted.younger_than_s * 1000)
         if cursor is not None:
@@ -150,10 +149,6 @@ class DeadLetters:
                     if wanted.matches(letter):
                         yield letter
             newest = int(ids[-1]) - 1
-
-    def _time(self) -> tuple[int, int]:
-        time: tuple[int, int] = self._client.time()
-        return time
 
     def _name(self, number: int, at: str) -> str:
         return at if len(self._partitions) == 1 else f"{at}-{number}"

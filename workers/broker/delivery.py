@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from dramatiq import Message, MessageProxy
 
@@ -34,6 +34,15 @@ class Dead:
 
 Outcome: TypeAlias = Literal["done", "given_back", "withdrawn"] | Again | Dead
 """`withdrawn`: never started, and already given back or lost; nothing is left to say to Redis."""
+
+
+class Settlement(NamedTuple):
+    """What Redis is told of a delivery; all that is kept of it once it is over."""
+
+    delivery_id: bytes
+    actor: str
+    priority: str
+    outcome: Outcome
 
 
 class Delivery(MessageProxy):
@@ -67,6 +76,9 @@ class Delivery(MessageProxy):
         except IndexError:
             return False
         return True
+
+    def settled(self, outcome: Outcome) -> Settlement:
+        return Settlement(self.delivery_id, self.entry.actor, self.entry.priority, outcome)
 
     @property
     def is_started(self) -> bool:

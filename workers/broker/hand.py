@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from workers import metrics
 from workers.broker import leases
-from workers.broker.delivery import Again, Dead, Delivery, Outcome
+from workers.broker.delivery import Again, Dead, Delivery, Settlement
 from workers.broker.encoding import encode, level_of
 from workers.broker.keys import PRIORITIES, Keys
-from workers.broker.scripts import EXCHANGE, Client
+from workers.broker.scripts import AWAY, EXCHANGE, Client
 from workers.logs import get_logger
 
 log = get_logger("broker")
 _OUTCOMES_A_CALL = 500
+_REMEMBERED = 2000
+"""Outcomes that Redis confirmed, kept for the case that a failover loses them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Taken:
 @dataclass(slots=True)
 class _Call:
     args: list[Any]
-    settled: list[tuple[Delivery, Outcome]]
+    settled: list[Settlement]
     asked: int
 
 
@@ -53,7 +56,7 @@ class Hand:
         self.valid_until = 0.0
         """Monotonic time up to which nobody can have given away what we hold."""
         self.held: dict[bytes, Delivery] = {}
-        self.outbox: list[tuple[Delivery, Outcome]] = []
+        self.outbox: list[Settlement] = []
         self.is_fenced = False
         """Our lease was ended by another; the next exchange will be told so."""
         self.is_leaving = False
@@ -62,6 +65,7 @@ class Hand:
         self._sequence = 0
         self._unconfirmed: _Call | None = None
         self._reconcile = False
+        self._recent: deque[Settlement] = deque(maxlen=_REMEMBERED)
 
     @property
     def is_valid(self) -> bool:
@@ -89,20 +93,21 @@ class Hand:
         self._unconfirmed = call
         try:
             reply = EXCHANGE.run(self.client, (*self.keys.base, *self.keys.of_worker(self.lease)), call.args)
-        except Exception:
+        except AWAY:
             self._reconcile = True
             raise
         self._unconfirmed = None
         if reply[0] == b"fenced":
             return None
         _, now, refused, flat, sleep_ms, mode, suspects = reply
-        for delivery, _ in call.settled:
-            self.held.pop(delivery.delivery_id, None)
+        for settlement in call.settled:
+            self.held.pop(settlement.delivery_id, None)
+        self._recent.extend(call.settled)
         if refused:
             report_refused(len(refused))
         messages = list(zip(flat[::2], flat[1::2], strict=True))
         if self._reconcile:
-            self._give_back_unknown({delivery_id for delivery_id, _ in messages})
+            self._settle_unknown({delivery_id for delivery_id, _ in messages})
         due_in_s = None if sleep_ms < 0 else sleep_ms / 1000
         return Taken(int(now), messages, call.asked, due_in_s, mode.decode(), suspects)
 
@@ -125,23 +130,29 @@ class Hand:
         return given_back
 
     def _next_call(self, wanted: int, elsewhere: int) -> _Call:
-        self._sequence += 1
         settled, self.outbox = self.outbox[:_OUTCOMES_A_CALL], self.outbox[_OUTCOMES_A_CALL:]
-        args = [self.lease, self._sequence, wanted, elsewhere, *_outcomes(settled)]
+        args = [*self._head(wanted, elsewhere), *_outcomes(settled)]
         return _Call(args, settled, wanted)
 
-    def _give_back_unknown(self, just_taken: set[bytes]) -> None:
-        """After an outage Redis may have lost writes: what it says we hold and we do not, runs again."""
+    def _settle_unknown(self, just_taken: set[bytes]) -> None:
+        """Redis may have lost writes in an outage: what it says we hold and we do not, is settled again.
+
+        Outcomes that are no longer known are given back: their messages run again.
+        """
         hand = self.keys.of_worker(self.lease)[0]
         unknown = set(self.client.hkeys(hand)) - just_taken - self.held.keys()
         self._reconcile = False
         if unknown:
-            log.warning("redis lost outcomes, their messages run again", count=len(unknown))
-            args: list[Any] = [self.lease, self._sequence + 1, 0, 0]
-            for delivery_id in unknown:
+            log.warning("redis lost outcomes, settling them again", count=len(unknown))
+            settled = [each for each in self._recent if each.delivery_id in unknown]
+            args = [*self._head(0, 0), *_outcomes(settled)]
+            for delivery_id in unknown - {each.delivery_id for each in settled}:
                 args += ["B", delivery_id]
-            self._unconfirmed = _Call(args, [], 0)
-            self._sequence += 1
+            self._unconfirmed = _Call(args, settled, 0)
+
+    def _head(self, wanted: int, elsewhere: int) -> list[Any]:
+        self._sequence += 1
+        return [self.lease, self._sequence, wanted, elsewhere]
 
 
 def report_refused(count: int) -> None:
@@ -150,24 +161,24 @@ def report_refused(count: int) -> None:
     log.warning("late outcomes refused, other workers have these messages", count=count)
 
 
-def _outcomes(settled: Sequence[tuple[Delivery, Outcome]]) -> list[Any]:
+def _outcomes(settled: Sequence[Settlement]) -> list[Any]:
     done: dict[tuple[str, str], list[bytes]] = {}
     args: list[Any] = []
     given_back: list[bytes] = []
-    for delivery, outcome in settled:
+    for delivery_id, actor, priority, outcome in settled:
         if isinstance(outcome, Again):
-            args += ["R", delivery.delivery_id, outcome.delay_ms, outcome.body]
+            args += ["R", delivery_id, outcome.delay_ms, outcome.body]
         elif isinstance(outcome, Dead):
-            args += ["X", delivery.delivery_id, outcome.meta, outcome.body]
+            args += ["X", delivery_id, outcome.meta, outcome.body]
             if outcome.follow_up is None:
                 args.append(0)
             else:
                 follow_up = outcome.follow_up
                 args += [1, level_of(follow_up), follow_up.actor_name, encode(follow_up)]
         elif outcome == "given_back":
-            given_back.append(delivery.delivery_id)
+            given_back.append(delivery_id)
         else:
-            done.setdefault((delivery.entry.actor, delivery.entry.priority), []).append(delivery.delivery_id)
+            done.setdefault((actor, priority), []).append(delivery_id)
     for (actor, priority), ids in done.items():
         args += ["D", actor, PRIORITIES.index(priority), len(ids), *ids]
     # Each goes to the front of its line: the first taken must come last.

@@ -160,7 +160,7 @@ class Intake:
             if delivery.lease != hand.lease:
                 refused += delivery.outcome != "given_back"  # never started, nothing is lost
                 continue
-            hand.outbox.append((delivery, delivery.outcome or "done"))
+            hand.outbox.append(delivery.settled(delivery.outcome or "done"))
         self._outstanding -= finished
         for source in self._sources:
             if source.hand.outbox and not source.pending_since:
@@ -258,7 +258,7 @@ class Intake:
             for delivery in hand.held.values():
                 if not delivery.is_started and now - delivery.taken_at >= older_than_s and delivery.claim():
                     delivery.outcome = "withdrawn"
-                    hand.outbox.append((delivery, "given_back"))
+                    hand.outbox.append(delivery.settled("given_back"))
                     withdrawn += 1
             if hand.outbox and not source.pending_since:
                 source.pending_since = now - _LINGER_S

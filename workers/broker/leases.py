@@ -65,15 +65,17 @@ class LeaseThread(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
-        wait_s = RENEW_EVERY_S
+        wait_s, is_away = RENEW_EVERY_S, False
         while not self._stopped.wait(wait_s):
             wait_s = RENEW_EVERY_S
             for hand in self._hands:
                 try:
                     self._renew(hand)
                 except AWAY as away:
-                    log.warning("lease not renewed, trying again", lease=hand.lease, error=str(away))
                     wait_s = _RETRY_S
+                    if not is_away:
+                        log.warning("lease not renewed, trying again", lease=hand.lease, error=str(away))
+            is_away = wait_s == _RETRY_S
 
     def stop(self) -> None:
         self._stopped.set()

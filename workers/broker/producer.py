@@ -23,8 +23,18 @@ _LONGEST_BACKOFF_S = 0.5
 class Producer:
     """Puts messages in line and returns once Redis has confirmed. Belongs to one event loop."""
 
-    def __init__(self, client: AsyncClient, namespace: str = "econeura", *, partitions: int = 1) -> None:
-        self._lines = [_Line(client, Keys(namespace, number, partitions)) for number in range(partitions)]
+    def __init__(
+        self,
+        client: AsyncClient,
+        namespace: str = "econeura",
+        *,
+        partitions: int = 1,
+        confirm_replicas: int = 0,
+    ) -> None:
+        self._lines = [
+            _Line(client, Keys(namespace, number, partitions), confirm_replicas)
+            for number in range(partitions)
+        ]
 
     async def send(self, *messages: Message[Any], delay_s: float = 0) -> None:
         """Enqueue all of them.
@@ -44,8 +54,9 @@ class Producer:
 class _Line:
     """One partition: one call is under way at a time, what comes meanwhile goes with the next."""
 
-    def __init__(self, client: AsyncClient, keys: Keys) -> None:
+    def __init__(self, client: AsyncClient, keys: Keys, replicas: int) -> None:
         self._client = client
+        self._replicas = replicas
         producer = uuid4().hex
         self._keys = (*keys.base, keys.of_producer(producer))
         self._sequence = 0
@@ -89,7 +100,12 @@ class _Line:
         while True:
             try:
                 async with asyncio.timeout_at(end):
-                    await ENQUEUE.run_async(self._client, self._keys, (self._sequence, MEMORY_MS, *args))
+                    await ENQUEUE.run_async(
+                        self._client,
+                        self._keys,
+                        (self._sequence, MEMORY_MS, *args),
+                        replicas=self._replicas,
+                    )
             except (*AWAY, TimeoutError) as away:
                 if loop.time() + backoff_s > end:
                     raise QueueUnavailable(f"messages not confirmed by redis: {away}") from away

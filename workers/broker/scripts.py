@@ -37,8 +37,13 @@ AWAY = (
 )
 """Redis does not take our command now, or did not say: waiting helps."""
 
+_REPLICAS_WITHIN_MS = 1000
 _HERE = Path(__file__).parent
 _PRELUDE = (_HERE / "prelude.lua").read_text(encoding="utf-8")
+
+
+class NotReplicated(redis.ConnectionError):
+    """Applied, but not by as many replicas as were asked for: a failover now could lose it."""
 
 
 class Script:
@@ -49,29 +54,35 @@ class Script:
         self.text = _PRELUDE + (_HERE / f"{name}.lua").read_text(encoding="utf-8")
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
-    def run(self, client: Client, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Run it; raises what redis-py raises (see AWAY)."""
+    def run(self, client: Client, keys: Sequence[str], args: Sequence[Any], *, replicas: int = 0) -> Any:
+        """Run it, and wait until so many replicas have it; raises what redis-py raises (see AWAY)."""
         started = time.perf_counter()
         status = "error"
         try:
+            call = ("EVALSHA", self.sha, len(keys), *keys, *args)
             try:
-                reply = client.evalsha(self.sha, len(keys), *keys, *args)
+                reply = _confirmed(client, call, replicas) if replicas else client.execute_command(*call)
             except NoScriptError:
-                reply = client.eval(self.text, len(keys), *keys, *args)
+                client.script_load(self.text)
+                reply = _confirmed(client, call, replicas) if replicas else client.execute_command(*call)
             status = "ok"
         finally:
             self._record(started, status)
         return reply
 
-    async def run_async(self, client: AsyncClient, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Run it on an asyncio client; raises what redis-py raises (see AWAY)."""
+    async def run_async(
+        self, client: AsyncClient, keys: Sequence[str], args: Sequence[Any], *, replicas: int = 0
+    ) -> Any:
+        """The same on an asyncio client."""
         started = time.perf_counter()
         status = "error"
         try:
+            call = ("EVALSHA", self.sha, len(keys), *keys, *args)
             try:
-                reply = await client.evalsha(self.sha, len(keys), *keys, *args)
+                reply = await _send(client, call, replicas)
             except NoScriptError:
-                reply = await client.eval(self.text, len(keys), *keys, *args)
+                await client.script_load(self.text)
+                reply = await _send(client, call, replicas)
             status = "ok"
         finally:
             self._record(started, status)
@@ -80,6 +91,29 @@ class Script:
     def _record(self, started: float, status: str) -> None:
         metrics.REDIS_OPERATIONS.labels(self.name, status).inc()
         metrics.REDIS_DURATION.labels(self.name).observe(time.perf_counter() - started)
+
+
+def _confirmed(client: Client, call: tuple[Any, ...], replicas: int) -> Any:
+    # WAIT speaks of the writes of its own connection: both go over the same one.
+    pipeline = client.pipeline(transaction=False)
+    pipeline.execute_command(*call)
+    pipeline.execute_command("WAIT", replicas, _REPLICAS_WITHIN_MS)
+    return _checked(replicas, *pipeline.execute())
+
+
+async def _send(client: AsyncClient, call: tuple[Any, ...], replicas: int) -> Any:
+    if not replicas:
+        return await client.execute_command(*call)
+    pipeline = client.pipeline(transaction=False)
+    pipeline.execute_command(*call)
+    pipeline.execute_command("WAIT", replicas, _REPLICAS_WITHIN_MS)
+    return _checked(replicas, *await pipeline.execute())
+
+
+def _checked(replicas: int, reply: Any, confirmed: int) -> Any:
+    if confirmed < replicas:
+        raise NotReplicated(f"{confirmed} of {replicas} replicas confirmed")
+    return reply
 
 
 ENQUEUE = Script("enqueue")

@@ -26,8 +26,9 @@ _LONGEST_BACKOFF_S = 0.5
 class Sender:
     """Puts messages in line and returns once Redis has confirmed. Thread-safe."""
 
-    def __init__(self, client: Client, namespace: str, partitions: int) -> None:
+    def __init__(self, client: Client, namespace: str, partitions: int, *, replicas: int = 0) -> None:
         self._client = client
+        self._replicas = replicas
         self._keys = [Keys(namespace, partition, partitions) for partition in range(partitions)]
         self._local = threading.local()
 
@@ -46,7 +47,10 @@ class Sender:
         while True:
             try:
                 ENQUEUE.run(
-                    self._client, (*keys.base, keys.of_producer(producer)), (sequence, MEMORY_MS, *args)
+                    self._client,
+                    (*keys.base, keys.of_producer(producer)),
+                    (sequence, MEMORY_MS, *args),
+                    replicas=self._replicas,
                 )
             except AWAY as away:
                 if time.monotonic() + backoff_s > end:

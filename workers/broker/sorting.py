@@ -39,7 +39,7 @@ def sort(actors: Container[str], hand: Hand, taken: Taken) -> list[Delivery]:
             log.warning(
                 "message not run", messageId=delivery.message_id, actor=entry.actor, outcome=_name(outcome)
             )
-            hand.outbox.append((delivery, outcome))
+            hand.outbox.append(delivery.settled(outcome))
     return to_run
 
 

@@ -1,0 +1,1 @@
+"""Faults played on real processes: what they need, and the matrix of them (`make faults`)."""
