@@ -6,6 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+import redis
+
+from workers.errors import QueueUnavailable
+
 Item = TypeVar("Item")
 
 
@@ -17,19 +21,36 @@ class Batches(Generic[Item]):
 
     def __init__(self, store: Callable[[list[Item]], Awaitable[None]]) -> None:
         self._store = store
-        self._gathering: list[Item] = []
-        self._next: asyncio.Task[None] | None = None
-        self._one_at_a_time = asyncio.Lock()
+        self._waiting: list[tuple[tuple[Item, ...], asyncio.Future[None]]] = []
+        self._storing: asyncio.Task[None] | None = None
 
     async def add(self, *items: Item) -> None:
         """Return once the items are stored; raises what `store` raised for their batch."""
-        self._gathering += items
-        if self._next is None:
-            self._next = asyncio.create_task(self._run())
-        # The batch is not this caller's alone: a caller that goes away must not take it along.
-        await asyncio.shield(self._next)
+        loop = asyncio.get_running_loop()
+        # One for each caller: who goes away must not take the batch along.
+        stored: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((items, stored))
+        if self._storing is None:
+            self._storing = loop.create_task(self._store_all())
+        await stored
 
-    async def _run(self) -> None:
-        async with self._one_at_a_time:
-            batch, self._gathering, self._next = self._gathering, [], None
-            await self._store(batch)
+    async def _store_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            problem: Exception | None = None
+            try:
+                await self._store([item for items, _ in batch for item in items])
+            except (redis.RedisError, QueueUnavailable) as away:
+                problem = away
+                # Those who came meanwhile would wait as long for the same answer.
+                batch, self._waiting = batch + self._waiting, []
+            except Exception as error:  # noqa: BLE001 each caller is told, whatever it was
+                problem = error
+            for _, stored in batch:
+                if stored.done():
+                    continue
+                if problem is None:
+                    stored.set_result(None)
+                else:
+                    stored.set_exception(problem)
+        self._storing = None

@@ -20,6 +20,20 @@ _BODY_TIMEOUT_S = 15.0
 _PATH_PARAMETER = re.compile(r"[^\x00-\x1f\x7f]{1,512}")
 
 
+class _RepeatedKey(Exception):
+    pass
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise _RepeatedKey("an object names a key twice")
+    return content
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats)
+
+
 async def read_body(request: web.Request) -> bytes:
     """The bytes of the body; refuses what is over 1 MB (413), compressed (415) or too slow (408)."""
     if (request.content_length or 0) > BODY_LIMIT_BYTES:
@@ -27,6 +41,8 @@ async def read_body(request: web.Request) -> bytes:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Refusal(415, "unsupported_media_type", "compressed request bodies are not accepted")
     try:
+        if request.content.is_eof():
+            return await request.read()
         async with asyncio.timeout(_BODY_TIMEOUT_S):
             return await request.read()
     except web.HTTPRequestEntityTooLarge:
@@ -77,7 +93,7 @@ def _parsed(raw: bytes) -> Any:
     try:
         # orjson refuses NaN, bad UTF-8, lone surrogates and over 1,024 levels; only json sees a repeated key.
         orjson.loads(raw)
-        return json.loads(raw, object_pairs_hook=_without_repeats)
+        return _DECODER.decode(raw.decode())
     except orjson.JSONDecodeError as malformed:
         reason = f"{malformed.msg} at line {malformed.lineno}, column {malformed.colno}"
     except _RepeatedKey as repeated:
@@ -85,17 +101,6 @@ def _parsed(raw: bytes) -> Any:
     except (RecursionError, ValueError):
         reason = "nested too deeply, or a number too long"
     raise Refusal(400, "invalid_json", f"the body is not valid JSON: {reason}", details=[Detail("", reason)])
-
-
-class _RepeatedKey(Exception):
-    pass
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        raise _RepeatedKey("an object names a key twice")
-    return content
 
 
 def _too_large() -> Refusal:

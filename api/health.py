@@ -23,6 +23,7 @@ from api.schemas.health import (
 )
 from api.wiring import DRAINING, GRAPH_WATCH, STORE, queue_stats
 from workers import __version__, logs
+from workers.redis_clients import AsyncRedis
 from workers.store.schedulers import ALIVE_S
 
 HEALTH = Routes("operation")
@@ -55,8 +56,11 @@ async def ready(request: web.Request, _: None) -> web.Response:
     """Say whether to send requests here: this process is not stopping, and reaches Redis."""
     if request.app[DRAINING].is_set():
         raise unavailable("draining", "this process is stopping")
-    if (await _redis(request.app)).status != "healthy":
-        raise unavailable("not_ready", "redis cannot be reached")
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            await request.app[STORE].redis.ping()
+    except _AWAY:
+        raise unavailable("not_ready", "redis cannot be reached") from None
     return answer({"status": "ready"})
 
 
@@ -98,9 +102,26 @@ async def _redis(app: web.Application) -> RedisHealth:
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             await app[STORE].redis.ping()
+            latency_ms = round((time.perf_counter() - started) * 1000, 2)
+            risk = await _risk_of_loss(app[STORE].redis)
     except _AWAY as away:
         return RedisHealth(status="unhealthy", reason=type(away).__name__)
-    return RedisHealth(status="healthy", latency_ms=round((time.perf_counter() - started) * 1000, 2))
+    return RedisHealth(status="degraded" if risk else "healthy", reason=risk, latency_ms=latency_ms)
+
+
+async def _risk_of_loss(client: AsyncRedis) -> str | None:
+    """Why this Redis might lose what it confirmed, as far as it tells."""
+    try:
+        facts = {**await client.info("persistence"), **await client.info("memory")}
+    except redis.ResponseError:
+        # A server that hides its settings from us is its operator's business.
+        return None
+    if facts.get("aof_enabled") == 0:
+        return "no append-only file: a restart loses mail in hand"
+    if facts.get("aof_last_write_status", "ok") != "ok":
+        return "the append-only file cannot be written"
+    policy = facts.get("maxmemory_policy", "noeviction")
+    return None if policy == "noeviction" else f"maxmemory-policy {policy} drops mail when memory is short"
 
 
 async def _queue_and_workers(app: web.Application) -> tuple[QueueHealth, ProcessesHealth]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from workers.store import Subscription, Subscriptions
 
@@ -13,27 +13,20 @@ _LONGEST_ID = 128
 
 
 class KnownSubscriptions:
-    """Subscriptions by id, read from Redis when first named and again when the memory of them is old."""
+    """Subscriptions by id, read from Redis when first named; all are forgotten after a while."""
 
     def __init__(self, stored: Subscriptions) -> None:
         self._stored = stored
-        self._known: dict[str, tuple[float, Subscription]] = {}
+        self._known: dict[str, Subscription] = {}
+        self._forget_at = 0.0
 
-    async def find(self, ids: Iterable[str]) -> dict[str, Subscription]:
-        """Those of the ids that are ours; one round trip at most."""
+    async def find(self, ids: Iterable[str]) -> Mapping[str, Subscription]:
+        """The known subscriptions, surely all of ours among these ids; one round trip at most."""
         now = time.monotonic()
-        found: dict[str, Subscription] = {}
-        missing: list[str] = []
-        for subscription_id in set(ids):
-            until, subscription = self._known.get(subscription_id, (0.0, None))
-            if subscription is not None and now < until:
-                found[subscription_id] = subscription
-            elif 0 < len(subscription_id) <= _LONGEST_ID:
-                missing.append(subscription_id)
+        if now > self._forget_at:
+            self._known, self._forget_at = {}, now + _REMEMBER_S
+        known = self._known
+        missing = {name for name in ids if name not in known and 0 < len(name) <= _LONGEST_ID}
         if missing:
-            for subscription_id, stored in (await self._stored.find(missing)).items():
-                self._known[subscription_id] = (now + _REMEMBER_S, stored)
-                found[subscription_id] = stored
-            for gone in set(missing) - set(found):
-                self._known.pop(gone, None)
-        return found
+            known.update(await self._stored.find(list(missing)))
+        return known

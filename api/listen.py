@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import dramatiq
@@ -18,8 +18,7 @@ from api.schemas.listen import GraphNotifications, Handshake
 from api.wiring import DIRECTORY, KNOWN_SUBSCRIPTIONS, LOOKS, PRODUCER
 from workers import logs, metrics
 from workers.errors import BadRequest
-from workers.graph import notifications
-from workers.graph.notifications import Notification
+from workers.graph.notifications import LifecycleEvent, Notification, is_genuine, parse
 from workers.store import Subscription
 
 LISTEN = Routes("webhook")
@@ -47,18 +46,12 @@ async def listen(request: web.Request, body: bytes) -> web.Response:
     if token := request.query.get("validationToken"):
         return _handshake(token)
     try:
-        items = notifications.parse(body)
+        items = parse(body)
     except BadRequest as odd:
         raise Refusal(400, "invalid_notification", str(odd)) from None
-    genuine = await _genuine(request, items)
-    places = {
-        Place(subscription.organization_id, subscription.mailbox)
-        for item, subscription in genuine
-        if item.lifecycle_event is None
-    }
-    events = _lifecycle_messages(genuine)
+    places, events = await _genuine(request, items)
     if events:
-        await request.app[PRODUCER].send(*events)
+        await request.app[PRODUCER].send(*(_lifecycle_message(*event) for event in events))
     if places:
         await request.app[LOOKS].want(*places)
     return web.Response(status=202)
@@ -72,41 +65,39 @@ def _handshake(token: str) -> web.Response:
 
 
 async def _genuine(
-    request: web.Request, items: Iterable[Notification]
-) -> list[tuple[Notification, Subscription]]:
-    """The items that carry the secret of a subscription of ours; the others are counted and dropped."""
-    items = tuple(items)
-    known = await request.app[KNOWN_SUBSCRIPTIONS].find(item.subscription_id for item in items)
+    request: web.Request, items: Sequence[Notification]
+) -> tuple[set[Place], set[tuple[Subscription, LifecycleEvent]]]:
+    """What the items that carry the secret of a subscription of ours ask for; the others are dropped."""
+    known = await request.app[KNOWN_SUBSCRIPTIONS].find([item.subscription_id for item in items])
     organizations = request.app[DIRECTORY].current
-    genuine = []
+    places: set[Place] = set()
+    events: set[tuple[Subscription, LifecycleEvent]] = set()
+    dropped = 0
     for item in items:
         subscription = known.get(item.subscription_id)
-        is_genuine = notifications.is_genuine(item, subscription.client_state if subscription else None)
-        if subscription is not None and is_genuine and organizations.get(subscription.organization_id):
-            genuine.append((item, subscription))
-    if dropped := len(items) - len(genuine):
+        if (
+            subscription is None
+            or not is_genuine(item, subscription.client_state)
+            or organizations.get(subscription.organization_id) is None
+        ):
+            dropped += 1
+        elif event := item.lifecycle_event:
+            events.add((subscription, event))
+        else:
+            places.add(Place(subscription.organization_id, subscription.mailbox))
+    if dropped:
         _dropped.inc(dropped)
         _log.warning("notifications_dropped", count=dropped, of=len(items))
-    return genuine
+    return places, events
 
 
-def _lifecycle_messages(
-    genuine: Iterable[tuple[Notification, Subscription]],
-) -> list[dramatiq.Message[Any]]:
-    events = {
-        (subscription.id, item.lifecycle_event): subscription
-        for item, subscription in genuine
-        if item.lifecycle_event is not None
-    }
-    return [
-        actors.message(
-            handle_lifecycle,
-            organization_id=subscription.organization_id,
-            priority="high",
-            mailbox=subscription.mailbox,
-            folder=subscription.folder,
-            subscription_id=subscription.id,
-            event=event,
-        )
-        for (_, event), subscription in events.items()
-    ]
+def _lifecycle_message(subscription: Subscription, event: LifecycleEvent) -> dramatiq.Message[Any]:
+    return actors.message(
+        handle_lifecycle,
+        organization_id=subscription.organization_id,
+        priority="high",
+        mailbox=subscription.mailbox,
+        folder=subscription.folder,
+        subscription_id=subscription.id,
+        event=event,
+    )

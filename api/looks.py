@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 import dramatiq
 import redis
@@ -17,8 +17,7 @@ from workers.broker import Producer
 from workers.store import Mailboxes
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A mailbox of an organization."""
 
     organization_id: str
@@ -39,21 +38,16 @@ class Looks:
 
     async def _queue(self, places: list[Place]) -> None:
         distinct = list(dict.fromkeys(places))
-        wanted = await self._mailboxes.want_syncs([place.mailbox for place in distinct])
+        asker = uuid4().hex
+        wanted = await self._mailboxes.want_syncs([place.mailbox for place in distinct], asker=asker)
         due = [place for place, is_wanted in zip(distinct, wanted, strict=True) if is_wanted]
         if not due:
             return
         now_ms = int(time.time() * 1000)
-        async with AsyncExitStack() as undo:
-            # What is not queued after all must not be taken for queued by the next one that asks.
-            undo.push_async_callback(self._forget, due)
-            await self._producer.send(*(_look(place, notified_at_ms=now_ms) for place in due))
-            undo.pop_all()
-
-    async def _forget(self, places: list[Place]) -> None:
+        await self._producer.send(*(_look(place, notified_at_ms=now_ms) for place in due))
         with suppress(redis.RedisError):
-            for place in places:
-                await self._mailboxes.sync_started(place.mailbox)
+            # Only saves others from queueing one, too: what matters is stored.
+            await self._mailboxes.syncs_queued([place.mailbox for place in due], asker=asker)
 
 
 def _look(place: Place, *, notified_at_ms: int) -> dramatiq.Message[Any]:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
 from aiohttp import web
+from multidict import CIMultiDict
 from prometheus_client import Counter, Histogram
 
 from api.envelope import refuse
@@ -28,6 +29,10 @@ SECURITY_HEADERS = {
 }
 
 
+# aiohttp names itself and its version where this is missing.
+_HEADERS = CIMultiDict({**SECURITY_HEADERS, "Server": "econeura"})
+
+
 @web.middleware
 async def every_request(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -45,11 +50,11 @@ async def every_request(
                 _note_failure(request, refusal.code, problem if refusal.status == 500 else None)
             response = refuse(refusal, correlation_id)
     headers = response.headers
-    for name, value in SECURITY_HEADERS.items():
-        headers.setdefault(name, value)
+    if "Content-Security-Policy" in headers:
+        headers.update({name: value for name, value in _HEADERS.items() if name not in headers})
+    else:
+        headers.update(_HEADERS)
     headers["X-Correlation-ID"] = correlation_id
-    # Added by aiohttp where it is missing; nobody needs to know the versions of what we run on.
-    headers["Server"] = "econeura"
     if request.app[DRAINING].is_set():
         response.force_close()
     count, duration = _metrics_of(request.method, _template(request), response.status)

@@ -54,7 +54,7 @@ _REFUSALS: dict[int, tuple[str, str, str]] = {
         "access_denied",
         "organization org_456: Graph 403 for GET /subscriptions",
     ),
-    503: ("Redis or Graph is away: nothing was stored.", "queue_unavailable", "the queue takes nothing now"),
+    503: ("Redis or Graph is away.", "queue_unavailable", "the queue takes nothing now: try again"),
 }
 
 

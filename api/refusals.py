@@ -85,12 +85,11 @@ def refusal_for(problem: Exception) -> Refusal:
             QueueUnavailable()
             | redis.ConnectionError()
             | redis.TimeoutError()
+            | TimeoutError()
             | ReadOnlyError()
             | OutOfMemoryError()
         ):
-            return unavailable(
-                "queue_unavailable", "the queue takes nothing now: nothing was stored, try again"
-            )
+            return unavailable("queue_unavailable", "the queue takes nothing now: try again")
         case TemporaryError():
             return unavailable(problem.code, str(problem), retry_after_s=problem.retry_after_s or 5.0)
         case NotFound():

@@ -20,10 +20,12 @@ from workers.broker.stats import QueueStats
 from workers.graph.client import GraphSession
 from workers.organizations import Organizations
 from workers.pipeline.context import Context
-from workers.redis_clients import connect_sync
+from workers.redis_clients import connect, connect_sync
 from workers.settings import Settings
 from workers.store import Store
 
+# A caller waits: with its repeats, a Redis that says nothing is given up before Graph's 10 seconds are over.
+_REDIS_TIMEOUT_S = 2.0
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
 ROUTE_TABLE: web.AppKey[Sequence[Route]] = web.AppKey("route_table")
 DIRECTORY: web.AppKey[Directory] = web.AppKey("directory", Directory)
@@ -42,7 +44,8 @@ CONTEXT: web.AppKey[Context] = web.AppKey("context", Context)
 async def open_store(app: web.Application) -> AsyncIterator[None]:
     """Redis, and what lives on its client: the store, the way into the queue, what notifications need."""
     settings = app[SETTINGS]
-    async with Store.open(settings) as store:
+    async with connect(settings, timeout_s=min(_REDIS_TIMEOUT_S, settings.redis_timeout_s)) as client:
+        store = Store.over(client, settings)
         producer = Producer(store.redis, namespace=settings.namespace, partitions=settings.partitions)
         app[STORE] = store
         app[PRODUCER] = producer

@@ -58,6 +58,20 @@ async def test_a_broken_mailbox_is_shown_and_degrades_its_organization_alone(api
     assert (await api.get("/health/ready")).status == 200
 
 
+async def test_a_redis_that_may_lose_mail_is_said_so(tmp_path: Path) -> None:
+    server = RedisProcess(tmp_path / "redis", arguments=("--maxmemory-policy", "allkeys-lru")).start()
+    try:
+        async with serving(server.url, tmp_path) as api:
+            shown = (await api.get("/health")).data["services"]["redis"]
+            assert (shown["status"], "allkeys-lru" in shown["reason"]) == ("degraded", True)
+            await api.store.redis.config_set("appendonly", "no")
+            shown = (await api.get("/health")).data["services"]["redis"]
+            assert (shown["status"], "append-only" in shown["reason"]) == ("degraded", True)
+            assert (await api.get("/health/ready")).status == 200
+    finally:
+        server.stop()
+
+
 async def test_a_process_that_stops_wants_no_more_requests(api: Api) -> None:
     api.app[DRAINING].set()
     reply = await api.get("/health/ready")

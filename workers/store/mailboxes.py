@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from workers.redis_clients import AsyncRedis
 from workers.store.keys import Keys
@@ -39,12 +38,24 @@ class Mailboxes:
 
     async def want_sync(self, mailbox: str) -> bool:
         """Whether the caller must queue a sync: False while one is queued that has not started."""
-        return (await self.want_syncs([mailbox]))[0]
+        key = self._keys.sync_queued(mailbox)
+        return bool(await self._redis.set(key, b"queued", nx=True, ex=_QUEUED_TTL_S))
 
-    async def want_syncs(self, mailboxes: Sequence[str]) -> list[bool]:
-        """`want_sync` for each of several mailboxes, in one step."""
+    async def want_syncs(self, mailboxes: Sequence[str], *, asker: str) -> list[bool]:
+        """`want_sync` for each of several mailboxes, for a caller that says `syncs_queued` afterwards.
+
+        Until it has, others are told to queue one, too: what it could not queue is not lost.
+        """
+        return [bool(due) for due in await self._say("ask", mailboxes, asker)]
+
+    async def syncs_queued(self, mailboxes: Sequence[str], *, asker: str) -> None:
+        """What `want_syncs` had this asker queue is queued; until it starts it stands for all that ask."""
+        await self._say("queued", mailboxes, asker)
+
+    async def _say(self, what: str, mailboxes: Sequence[str], asker: str) -> list[int]:
         keys = [self._keys.sync_queued(mailbox) for mailbox in mailboxes]
-        return [bool(due) for due in await self._want_syncs(keys=keys, args=[uuid4().hex, _QUEUED_TTL_S])]
+        replies: list[int] = await self._want_syncs(keys=keys, args=[what, asker, _QUEUED_TTL_S])
+        return replies
 
     async def sync_started(self, mailbox: str) -> None:
         """What is asked for from now on needs a sync of its own. Also undoes a `want_sync` not kept."""
