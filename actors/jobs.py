@@ -22,8 +22,9 @@ from workers.organizations import Organization
 from workers.pipeline import catching_up, graph_upkeep
 from workers.pipeline.context import Context
 from workers.pipeline.scheduled_run import Done, RunInHand, carry_out, end
+from workers.reports.daily import write_daily_reports
 
-Work = Callable[[Context, int], Awaitable[Done]]
+Work = Callable[[Context, RunInHand], Awaitable[Done]]
 
 
 @policy.SCHEDULED.actor
@@ -32,7 +33,7 @@ async def email_processing(
 ) -> None:
     """Queue what was left behind."""
 
-    async def work(context: Context, _: int) -> Done:
+    async def work(context: Context, _: RunInHand) -> Done:
         stats = await asyncio.to_thread(actors.broker.stats)
         organizations = _organizations(context, "email_processing", organization_id)
         longest_wait_s = max(stats.oldest_age_s.values())
@@ -45,9 +46,9 @@ async def email_processing(
 async def graph_sync(due: str = "", run: str = "", job: str = "", organization_id: str | None = None) -> None:
     """Look at every mailbox, and keep subscriptions and categories."""
 
-    async def work(context: Context, attempt: int) -> Done:
+    async def work(context: Context, handed: RunInHand) -> Done:
         organizations = _organizations(context, "graph_sync", organization_id)
-        queued = await graph_upkeep.look_everywhere(context, organizations) if attempt == 1 else 0
+        queued = await graph_upkeep.look_everywhere(context, organizations) if handed.attempt == 1 else 0
         done = await graph_upkeep.keep_in_touch(context, organizations)
         return Done({"mailboxesQueued": queued, **done.figures}, done.problem)
 
@@ -58,7 +59,7 @@ async def graph_sync(due: str = "", run: str = "", job: str = "", organization_i
 async def health_check(due: str = "", run: str = "", job: str = "") -> None:
     """Look at the whole service."""
 
-    async def work(context: Context, _: int) -> Done:
+    async def work(context: Context, _: RunInHand) -> Done:
         return Done(await check_health(context, actors.broker, asking=job or "health_check"))
 
     await _carry_out(job or "health_check", run, due, work)
@@ -68,10 +69,23 @@ async def health_check(due: str = "", run: str = "", job: str = "") -> None:
 async def cleanup(due: str = "", run: str = "", job: str = "", dry_run: bool = False) -> None:
     """Remove what is past its retention."""
 
-    async def work(context: Context, _: int) -> Done:
+    async def work(context: Context, _: RunInHand) -> Done:
         return Done(await clean_up(context, actors.broker, dry_run=dry_run))
 
     await _carry_out(job or "cleanup", run, due, work)
+
+
+@policy.SCHEDULED.actor
+async def daily_reports(
+    due: str = "", run: str = "", job: str = "", organization_id: str | None = None
+) -> None:
+    """Write, and mail, the reports of the day before."""
+
+    async def work(context: Context, handed: RunInHand) -> Done:
+        organizations = _organizations(context, "daily_reports", organization_id)
+        return await write_daily_reports(context, organizations, handed.due, owner=handed.run_id)
+
+    await _carry_out(job or "daily_reports", run, due, work)
 
 
 @policy.SCHEDULED.actor
@@ -80,7 +94,7 @@ async def run_actor(
 ) -> None:
     """Run any actor of ours as a job that the organizations file defines."""
 
-    async def work(_: Context, __: int) -> Done:
+    async def work(_: Context, __: RunInHand) -> Done:
         if actor not in actors.broker.get_declared_actors():
             raise PermanentError(f"job {job}: no actor is named {actor}", code="unknown_actor")
         # The coroutine itself: dramatiq's wrapper would wait for the very loop that we are in.
@@ -109,7 +123,7 @@ async def _carry_out(job: str, run: str, due: str, work: Work) -> None:
             attempt=attempt,
             is_last_attempt=attempt >= policy.SCHEDULED.max_attempts,
         )
-        await carry_out(context.store, handed, lambda: work(context, attempt))
+        await carry_out(context.store, handed, lambda: work(context, handed))
 
 
 def _organizations(context: Context, job: str, organization_id: str | None) -> list[Organization]:

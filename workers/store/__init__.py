@@ -15,6 +15,7 @@ from workers.store.keys import Keys
 from workers.store.ledger import Ended, Ledger, NewMessage
 from workers.store.mailboxes import FolderState, Mailboxes
 from workers.store.record import PlannedStep, Record
+from workers.store.report_mails import ReportMails
 from workers.store.schedule import Schedule, ScheduledRuns
 from workers.store.schedulers import Schedulers
 from workers.store.subscriptions import Subscription, Subscriptions
@@ -34,6 +35,7 @@ __all__ = [
     "NewMessage",
     "PlannedStep",
     "Record",
+    "ReportMails",
     "Schedule",
     "ScheduledRuns",
     "Schedulers",
@@ -60,6 +62,7 @@ class Store:
     schedulers: Schedulers
     health: HealthRecords
     exports: Exports
+    report_mails: ReportMails
 
     @classmethod
     def over(cls, client: AsyncRedis, settings: Settings) -> Store:
@@ -81,6 +84,7 @@ class Store:
             schedulers=Schedulers(client, keys),
             health=HealthRecords(client, keys),
             exports=Exports(client, keys),
+            report_mails=ReportMails(client, keys),
         )  # fmt: skip
 
     @classmethod

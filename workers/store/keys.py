@@ -85,6 +85,14 @@ class Keys:
         """String: up to when (ms) the organization's journal was exported."""
         return self._key("exported", organization_id)
 
+    def report_mailer(self, organization_id: str, day: str) -> str:
+        """String: the queue message that mails the report of a day."""
+        return self._key("report-mailer", organization_id, day)
+
+    def report_mail(self, organization_id: str, day: str) -> str:
+        """String: "sending" or "sent", for the mail of the report of a day."""
+        return self._key("report-mail", organization_id, day)
+
     def cleanup_cursor(self) -> str:
         """String: where the search for orphaned keys goes on."""
         return self._key("cleanup-cursor")
