@@ -1,4 +1,4 @@
-"""Prints the fault matrix as a Markdown table: `python -m tests.faults [ours|stock] [part of a fault's name]`."""
+"""The fault matrix as a Markdown table: `python -m tests.faults [ours|stock] [part of a name]`."""
 
 from __future__ import annotations
 

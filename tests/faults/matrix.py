@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
 from tests.faults.fleet import NAMESPACE, Fleet
-from tests.faults.proxy import FaultProxy
+from tests.faults.proxy import FaultProxy, Moment
 from tests.faults.traffic import Cell, Fault, Traffic, cells, is_over, runs_of
 from tests.faults.worker import connect, declare
 from tests.redis_process import RedisProcess
@@ -26,6 +26,7 @@ from workers.broker import Broker
 from workers.broker.keys import Keys
 
 Kind = Literal["ours", "stock"]
+_OFTEN = ("enqueue", "exchange", "blpop")
 
 
 @dataclass
@@ -77,17 +78,35 @@ def redis_away_30_s(scene: Scene, seconds: float = 30) -> frozenset[int]:
 
 
 def cut_inside_each_command(scene: Scene) -> frozenset[int]:
-    for command in _commands(scene):
-        scene.proxy.arm(command, "inside the command", times=3)
-    _until_played(scene)
-    return frozenset()
+    return _cut(scene, "inside the command", _commands(scene))
+
+
+def cut_inside_often_used_commands(scene: Scene) -> frozenset[int]:
+    return _cut(scene, "inside the command", _OFTEN)
 
 
 def lose_each_reply(scene: Scene) -> frozenset[int]:
-    for command in _commands(scene):
-        scene.proxy.arm(command, "before the reply", times=3)
-    _until_played(scene)
+    return _cut(scene, "before the reply", _commands(scene))
+
+
+def lose_replies_of_often_used_commands(scene: Scene) -> frozenset[int]:
+    return _cut(scene, "before the reply", _OFTEN)
+
+
+def _cut(scene: Scene, moment: Moment, commands: Sequence[str]) -> frozenset[int]:
+    for command in commands:
+        scene.proxy.arm(command, moment, times=3)
+    try:
+        wait_for(lambda: not scene.proxy.is_armed, timeout_s=15)
+    except TimeoutError:
+        # Rare commands may not come again.
+        scene.proxy.disarm()
     return frozenset()
+
+
+def _commands(scene: Scene) -> list[str]:
+    """What goes through the proxy in this run, but for the greeting of a new connection."""
+    return [name for name in scene.proxy.commands if name not in ("hello", "client", "ping")]
 
 
 def clock_jump(scene: Scene) -> frozenset[int]:
@@ -120,19 +139,6 @@ STORIES: dict[str, Story] = {
 }
 
 
-def _commands(scene: Scene) -> list[str]:
-    """What goes through the proxy in this run, but for the greeting of a new connection."""
-    return [name for name in scene.proxy.commands if name not in ("hello", "client", "ping")]
-
-
-def _until_played(scene: Scene) -> None:
-    try:
-        wait_for(lambda: not scene.proxy.is_armed, timeout_s=15)
-    except TimeoutError:
-        # Rare commands may not come again.
-        scene.proxy.disarm()
-
-
 @contextmanager
 def scene(directory: Path, kind: Kind = "ours", *, failover: bool = False) -> Iterator[Scene]:
     """A private Redis behind a proxy (or a master under Sentinel), two workers of eight threads, traffic."""
@@ -158,16 +164,18 @@ def _producer(client: Any, kind: Kind, confirm_replicas: int) -> dramatiq.Broker
     return broker
 
 
-def play(scene: Scene, story: Story, *, settle_s: float = 60.0, traffic_s: float = 2.0) -> list[Cell]:
+def play(
+    scene: Scene, story: Story, *, settle_s: float = 60.0, traffic_s: float = 2.0, bulk: int = 1000
+) -> list[Cell]:
     """Traffic, the fault in the middle of a bulk, traffic again; then wait until all is over and add up."""
     wait_for(lambda: len(scene.fleet.journal.read()) > 20, timeout_s=30, what="workers run")
     scene.wait(traffic_s)
-    scene.traffic.bulk()
+    scene.traffic.bulk(bulk)
     scene.wait(0.3)
     began_s = time.monotonic()
     victims = story(scene)
     ended_s = time.monotonic()
-    scene.traffic.bulk()
+    scene.traffic.bulk(bulk)
     scene.wait(traffic_s)
     scene.traffic.stop()
     try:

@@ -173,16 +173,17 @@ local function take(room)
   hold(below)
 end
 
--- Suspects run apart. Who holds nothing takes one alone. Nobody free: one worker (the warden) takes nothing new
--- until it is; after a second it takes a first-time suspect in company, but one that died twice waits.
+-- Suspects run apart. Who holds nothing takes one alone; a first-time suspect that has outlived its time alone is
+-- joined by the next of them. Nobody free: one worker (the warden) takes nothing new until it is; after a second
+-- it takes first-time suspects in company, but one that died twice waits.
 local function take_suspect(held)
   local first = redis.call('LINDEX', SUSPECTS, 0)
   local company, died_alone = blame_of(first)
   local strict = company > 1 or died_alone > 0
   if held == 0 then
     alone = strict and 'strict' or 'brief'
-  elseif not strict and alone == 'brief' then
-    alone = ''
+  elseif not strict and (alone == 'brief' or alone == 'company') then
+    alone = 'company'
   else
     local warden, since = unpack(redis.call('HMGET', STATE, 'warden', 'warden_since'))
     if warden and warden ~= lease and redis.call('ZSCORE', LEASES, warden) then
@@ -195,10 +196,11 @@ local function take_suspect(held)
     if strict or now - tonumber(since) < 1000 then
       return 'draining'
     end
+    alone = 'company'
   end
   hold({redis.call('LPOP', SUSPECTS)})
   redis.call('HDEL', STATE, 'warden', 'warden_since')
-  return alone == '' and 'company' or alone
+  return alone
 end
 
 local sleep, mode, suspects = -1, '', redis.call('LLEN', SUSPECTS)

@@ -7,7 +7,10 @@ if why == 'expired' and ends and tonumber(ends) > clock() then
   return -1
 end
 local held, alone = redis.call('HVALS', HAND), redis.call('HGET', WORKER, 'alone')
-table.sort(held, function(a, b) return string.sub(a, 4) < string.sub(b, 4) end)
+table.sort(held, function(a, b)
+  local ready, other = string.sub(a, 4, 16), string.sub(b, 4, 16)
+  return ready < other or (ready == other and tonumber(number_of(a)) < tonumber(number_of(b)))
+end)
 if why == 'leaving' then
   -- Newest first: each goes to the front of its line.
   for at = #held, 1, -1 do
@@ -17,7 +20,7 @@ else
   for _, entry in ipairs(held) do
     local company, died_alone = blame_of(entry)
     -- Only a death while running alone blames a message: neighbours and random kills prove nothing.
-    if #held == 1 and alone and alone ~= '' then
+    if #held == 1 and (alone == 'brief' or alone == 'strict') then
       died_alone = math.min(died_alone + 1, 9)
     else
       company = math.min(company + 1, 9)
