@@ -1,7 +1,8 @@
 """Replies and forwards: a tagged draft, its text, the sending, and finding it again.
 
 Graph has no idempotency for anything sent. So a draft carries a tag (an extended property, set in the call
-that creates it), and whoever is in doubt looks for the tag before doing anything again.
+that creates it), and whoever is in doubt looks for the tag before doing anything again. Before a draft is let
+go, the message that it answers gets the tag, too: a Sent copy can be late, this mark never is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from workers.errors import BadRequest
+from workers.errors import BadRequest, NotFound
 from workers.graph import paths
 from workers.graph.client import Graph
 
@@ -90,13 +91,34 @@ def is_prepared(draft: Mapping[str, Any], tag: str) -> bool:
     return _mark(tag) in str((draft.get("body") or {}).get("content") or "")
 
 
+async def set_recipients(graph: Graph, mailbox: str, draft: Mapping[str, Any], to: Sequence[str]) -> None:
+    """Address a draft to these and no others; no call if it is."""
+    present = [recipient["emailAddress"]["address"].lower() for recipient in draft.get("toRecipients") or ()]
+    if present != [address.lower() for address in to]:
+        path = paths.message(mailbox, str(draft["id"]))
+        await graph.patch(path, mailbox=mailbox, json=_recipients(to), if_match=draft.get("@odata.etag"))
+
+
+async def mark_answered(graph: Graph, mailbox: str, message_id: str, *, tag: str) -> None:
+    """Note on a message itself that its tagged draft is ready; raises NotFound if the message is gone."""
+    await graph.patch(paths.message(mailbox, message_id), mailbox=mailbox, json=_tagged(tag))
+
+
+async def delete_draft(graph: Graph, mailbox: str, draft_id: str) -> None:
+    """Delete a draft; one that is already gone is fine."""
+    try:
+        await graph.delete(paths.message(mailbox, draft_id), mailbox=mailbox)
+    except NotFound:
+        return
+
+
 async def send_draft(graph: Graph, mailbox: str, draft_id: str) -> None:
     """Send a draft; accepted is not yet sent, and the id may change: confirm by the tag."""
     await graph.post(f"{paths.message(mailbox, draft_id)}/send", mailbox=mailbox, kind="send")
 
 
-async def find_tagged(graph: Graph, mailbox: str, tag: str) -> list[Tagged]:
-    """All messages of the mailbox with this tag, in one call.
+async def find_tagged(graph: Graph, mailbox: str, tag: str, *, answered: str = "") -> list[Tagged]:
+    """All messages of the mailbox with this tag, in one call; among them the one answered, once it is marked.
 
     Asks the whole mailbox, not Drafts and Sent Items: a copy moved or deleted since was sent all the same.
     """
@@ -114,6 +136,8 @@ async def find_tagged(graph: Graph, mailbox: str, tag: str) -> list[Tagged]:
         for folder in ("drafts", "sentitems"):
             path = f"{paths.folder(mailbox, folder)}/messages"
             items += (await graph.get(path, mailbox=mailbox, params=params, kind="action")).get("value", ())
+        if answered:
+            items += await _if_marked(graph, mailbox, answered, tag)
     return [
         Tagged(
             id=str(item["id"]),
@@ -133,6 +157,18 @@ def prepended(text_html: str, body: Mapping[str, Any], *, tag: str) -> str:
     start = _BODY_START.search(content)
     at = start.end() if start else 0
     return content[:at] + ours + content[at:]
+
+
+async def _if_marked(graph: Graph, mailbox: str, message_id: str, tag: str) -> list[dict[str, Any]]:
+    expanded = f"singleValueExtendedProperties($filter=id eq '{TAG_PROPERTY}')"
+    try:
+        message = await graph.get(
+            paths.message(mailbox, message_id), mailbox=mailbox, params={**_FOUND, "$expand": expanded}
+        )
+    except NotFound:
+        return []
+    values = [str(one["value"]) for one in message.get("singleValueExtendedProperties", ())]
+    return [message] if tag.casefold() in (value.casefold() for value in values) else []
 
 
 async def _create(

@@ -1,4 +1,4 @@
-"""Replies and forwards, sent once: reserve, look for the tag, draft, compose, send, confirm by the tag.
+"""Replies and forwards, sent once: reserve, look for the tag, draft, compose, mark, send, confirm by the tag.
 
 Graph promises nothing about a send that was cut off, so nothing is ever sent blindly: whoever comes back to
 an unfinished one first looks where the tagged copy is. A draft that is gone was sent, and is waited for.
@@ -14,7 +14,7 @@ from typing import Any
 from workers import logs
 from workers.analysis.mail import Mail, mail_from_graph
 from workers.decisions import rule_named
-from workers.errors import Busy, NotFound
+from workers.errors import BadRequest, Busy, LostClaim, NotFound
 from workers.graph import drafts
 from workers.graph.client import Graph
 from workers.organizations import Organization, Rule, Template
@@ -40,6 +40,16 @@ class Letter:
     recipients: tuple[str, ...]
     template: Template | None
     stays_draft: str
+
+
+@dataclass(frozen=True)
+class _Traces:
+    """What the mailbox itself shows of an action."""
+
+    drafts: tuple[str, ...]
+    was_sent: bool
+    is_ready: bool
+    """A draft of it was made ready: where none is left, it was sent (the copy may be late) or taken."""
 
 
 @dataclass(frozen=True)
@@ -121,26 +131,59 @@ async def _send_once(work: _Work, step: PlannedStep, letter: Letter, create: Cre
         tag = drafts.tag_of(work.organization.id, work.record.message_id, step.type)
         step = await _note(work, replace(step, status="reserved", tag=tag))
     # Always: a Redis restored from a backup does not know what was already sent.
-    found = await drafts.find_tagged(work.graph, work.record.mailbox, step.tag)
-    if any(not copy.is_draft for copy in found):
-        return replace(step, status="done", detail=_told(letter))
-    draft_id = next((copy.id for copy in found if copy.is_draft), "")
-    if not draft_id and step.status in ("drafted", "sending"):
+    traces = await _traces(work, step)
+    if traces.was_sent:
+        return await _confirmed(work, step, letter, traces)
+    if step.status == "sending" and step.draft_id not in traces.drafts:
         return _await_copy(step, letter)
-    if not draft_id:
-        draft_id = str((await create(step.tag))["id"])
-    if step.status == "reserved":
-        await _compose(work, step, letter, draft_id)
-        step = await _note(work, replace(step, status="drafted", draft_id=draft_id))
+    if not traces.drafts and traces.is_ready:
+        return replace(step, status="done", detail="the draft was sent or taken before")
+    return await _finish_draft(work, step, letter, create, traces)
+
+
+async def _finish_draft(
+    work: _Work, step: PlannedStep, letter: Letter, create: Create, traces: _Traces
+) -> PlannedStep:
+    """Find or make the draft, see to it that it is ready, and send it unless it is for a person."""
+    graph, mailbox = work.graph, work.record.mailbox
+    if traces.drafts:
+        draft_id = step.draft_id if step.draft_id in traces.drafts else traces.drafts[0]
+        if letter.stays_draft and traces.is_ready:
+            # From here on it is the person's: nothing in it is ours to change.
+            return _for_a_person(step, letter, draft_id)
+        draft = await drafts.get_draft(graph, mailbox, draft_id)
+    else:
+        draft = await create(step.tag)
+    try:
+        if not traces.is_ready:
+            await _compose(work, step, letter, draft)
+            await _mark_answered(work, step)
+        elif not letter.stays_draft:
+            # The configuration may name others by now.
+            await drafts.set_recipients(graph, mailbox, draft, letter.recipients)
+        step = await _note(work, replace(step, draft_id=str(draft["id"])))
+    except LostClaim:
+        await _withdraw(work, step, str(draft["id"]))
+        raise
     if letter.stays_draft:
-        return replace(step, status="waiting", detail=f"draft for a person: {letter.stays_draft}")
-    return await _send(work, step, letter, draft_id)
+        return _for_a_person(step, letter, step.draft_id)
+    return await _send(work, step, letter)
 
 
-async def _compose(work: _Work, step: PlannedStep, letter: Letter, draft_id: str) -> None:
+async def _traces(work: _Work, step: PlannedStep) -> _Traces:
+    message_id = work.record.message_id
+    found = await drafts.find_tagged(work.graph, work.record.mailbox, step.tag, answered=message_id)
+    return _Traces(
+        drafts=tuple(copy.id for copy in found if copy.is_draft),
+        was_sent=any(not copy.is_draft and copy.id != message_id for copy in found),
+        is_ready=any(copy.id == message_id for copy in found),
+    )
+
+
+async def _compose(work: _Work, step: PlannedStep, letter: Letter, draft: dict[str, Any]) -> None:
     """Put our text above the quote, unless a worker that died had done so; recipients are always set."""
-    draft = await drafts.get_draft(work.graph, work.record.mailbox, draft_id)
-    if drafts.is_prepared(draft, step.tag) or letter.template is None:
+    if letter.template is None or drafts.is_prepared(draft, step.tag):
+        await drafts.set_recipients(work.graph, work.record.mailbox, draft, letter.recipients)
         return
     analysis = work.record.analysis or {}
     values = templates.values_for(work.organization, work.record.mailbox, work.mail, analysis)
@@ -156,24 +199,58 @@ async def _compose(work: _Work, step: PlannedStep, letter: Letter, draft_id: str
     )
 
 
-async def _send(work: _Work, step: PlannedStep, letter: Letter, draft_id: str) -> PlannedStep:
-    if step.status != "sending":
-        step = await _note(work, replace(step, status="sending", draft_id=draft_id, detail=str(time.time())))
+async def _mark_answered(work: _Work, step: PlannedStep) -> None:
+    """Let the mailbox itself remember that the draft is ready: once it is gone, it was sent or taken.
+
+    The ledger may forget that (a Redis restored from a backup), and the Sent copy may not be there yet.
+    """
     try:
-        await drafts.send_draft(work.graph, work.record.mailbox, draft_id)
+        await drafts.mark_answered(work.graph, work.record.mailbox, work.record.message_id, tag=step.tag)
+    except NotFound:
+        _log.info("answered_message_gone", step=step.type)
+
+
+async def _withdraw(work: _Work, step: PlannedStep, draft_id: str) -> None:
+    """Another worker took this message while we made a draft: ours must not be left beside its own."""
+    traces = await _traces(work, step)
+    if traces.was_sent or set(traces.drafts) - {draft_id}:
+        await drafts.delete_draft(work.graph, work.record.mailbox, draft_id)
+
+
+async def _send(work: _Work, step: PlannedStep, letter: Letter) -> PlannedStep:
+    if step.status != "sending":
+        step = await _note(work, replace(step, status="sending", detail=str(time.time())))
+    refused: BadRequest | None = None
+    try:
+        await drafts.send_draft(work.graph, work.record.mailbox, step.draft_id)
     except NotFound:
         # Sent by an earlier try, or by a person.
         _log.info("draft_gone_before_send", step=step.type)
-    found = await drafts.find_tagged(work.graph, work.record.mailbox, step.tag)
-    if any(not copy.is_draft for copy in found):
-        return replace(step, status="done", detail=_told(letter))
+    except BadRequest as error:
+        # What was sent already and kept its id is refused, too.
+        refused = error
+    traces = await _traces(work, step)
+    if traces.was_sent:
+        return await _confirmed(work, step, letter, traces)
+    if refused is not None:
+        raise refused
     return _await_copy(step, letter)
+
+
+async def _confirmed(work: _Work, step: PlannedStep, letter: Letter, traces: _Traces) -> PlannedStep:
+    """The copy is there: what is left in Drafts with this tag is a stray, as a slow createReply leaves it."""
+    for stray in traces.drafts:
+        await drafts.delete_draft(work.graph, work.record.mailbox, stray)
+    return replace(step, status="done", detail=_told(letter))
+
+
+def _for_a_person(step: PlannedStep, letter: Letter, draft_id: str) -> PlannedStep:
+    detail = f"draft for a person: {letter.stays_draft}"
+    return replace(step, status="waiting", draft_id=draft_id, detail=detail)
 
 
 def _await_copy(step: PlannedStep, letter: Letter) -> PlannedStep:
     """The draft left Drafts and its copy is not to be seen yet: look again, but never send again."""
-    if step.status != "sending":
-        return replace(step, status="done", detail="a person took the draft: nothing more is sent")
     if time.time() - float(step.detail or 0) < _STOP_LOOKING_S:
         raise Busy("sent, and not yet seen in Sent Items", retry_after_s=_LOOK_AGAIN_S)
     return replace(step, status="done", detail=f"{_told(letter)}; no copy seen in Sent Items")
@@ -184,7 +261,8 @@ async def _reserve(work: _Work, step: PlannedStep) -> bool:
     record = work.record
     identity = record.internet_message_id or record.message_id
     sender = work.mail.sender.address
-    effect = fingerprint(record.mailbox, identity, record.sent_at, sender, step.rule, step.type)
+    # Not the rule: one that was renamed or edited since does not send again.
+    effect = fingerprint(record.mailbox, identity, record.sent_at, sender, step.type)
     return await work.context.store.ledger.reserve_effect(effect, record.message_id)
 
 

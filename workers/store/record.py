@@ -8,9 +8,7 @@ from typing import Any, Literal
 import orjson
 
 State = Literal["recorded", "claimed", "acting", "done", "skipped", "dead"]
-StepState = Literal[
-    "planned", "reserved", "drafted", "sending", "done", "skipped", "waiting", "observed", "dead"
-]
+StepState = Literal["planned", "reserved", "sending", "done", "skipped", "waiting", "observed", "dead"]
 FINISHED: frozenset[str] = frozenset({"done", "skipped", "dead"})
 STEP_ENDED: frozenset[str] = frozenset({"done", "skipped", "waiting", "observed"})
 
