@@ -17,6 +17,7 @@ from actors import policy, resources
 from actors.door import attempt_of, door
 from workers.cleanup.sweep import clean_up
 from workers.errors import PermanentError
+from workers.export.weekly import export_weeks
 from workers.health.check import check_health
 from workers.organizations import Organization
 from workers.pipeline import catching_up, graph_upkeep
@@ -86,6 +87,19 @@ async def daily_reports(
         return await write_daily_reports(context, organizations, handed.due, owner=handed.run_id)
 
     await _carry_out(job or "daily_reports", run, due, work)
+
+
+@policy.SCHEDULED.actor
+async def weekly_export(
+    due: str = "", run: str = "", job: str = "", organization_id: str | None = None
+) -> None:
+    """Export the week that ended last."""
+
+    async def work(context: Context, handed: RunInHand) -> Done:
+        organizations = _organizations(context, "weekly_export", organization_id)
+        return await export_weeks(context, organizations, handed.due)
+
+    await _carry_out(job or "weekly_export", run, due, work)
 
 
 @policy.SCHEDULED.actor

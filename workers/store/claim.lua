@@ -12,13 +12,15 @@ local anew = state == 'recorded' or state == 'dead' or (state == 'skipped' and A
 local finished = state == 'done' or (state == 'skipped' and not anew)
 local status = 'finished'
 if not finished or ARGV[3] == 'all' then
-  local held = redis.call('HMGET', KEYS[1], 'claim_owner', 'claim_until', 'history')
+  local held = redis.call('HMGET', KEYS[1], 'claim_owner', 'claim_until', 'history', 'fence')
   local left = (tonumber(held[2] or '0') or 0) - now
   if held[1] and held[1] ~= '' and held[1] ~= ARGV[1] and left > 0 then
     return { 'busy', tostring(left) }
   end
-  redis.call('HSET', KEYS[1], 'claim_owner', ARGV[1], 'claim_until', now + ARGV[2])
-  redis.call('HINCRBY', KEYS[1], 'fence', 1)
+  -- By the clock, not counted: after a restore from a backup a count would give a former claim's number again.
+  local fence = math.max(time[1] * 1000000 + time[2], (tonumber(held[4]) or 0) + 1)
+  redis.call('HSET', KEYS[1], 'claim_owner', ARGV[1], 'claim_until', now + ARGV[2],
+    'fence', string.format('%.0f', fence))
   if anew then
     redis.call('HSET', KEYS[1], 'state', 'claimed', 'claimed_at', now,
       'history', (held[3] or '') .. ' claimed@' .. now)

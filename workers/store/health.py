@@ -42,7 +42,7 @@ class HealthRecords:
 
     async def samples(self, since: datetime, until: datetime) -> AsyncIterator[dict[str, Any]]:
         """Samples taken in [since, until), in order."""
-        start, end = str(int(since.timestamp() * 1000)), f"({int(until.timestamp() * 1000)}"
+        start, end = str(int(since.timestamp() * 1000)), f"({int(until.timestamp() * 1000)}-0"
         while True:
             entries = await self._redis.xrange(self._keys.health_samples(), start, end, count=_PAGE)
             for _, fields in entries:

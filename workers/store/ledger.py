@@ -107,9 +107,13 @@ class Ledger:
         fields: Mapping[str, str | bytes | int],
         *,
         state: State | None = None,
+        drop: Sequence[str] = (),
         release: bool = False,
     ) -> None:
-        """Write fields of a claimed message and renew the claim; raises LostClaim if another took it."""
+        """Write (and drop) fields of a claimed message and renew the claim, or give it back.
+
+        Raises LostClaim if another took it.
+        """
         flat = [part for pair in fields.items() for part in pair]
         written = await self._update(
             keys=[
@@ -118,7 +122,7 @@ class Ledger:
             ],
             args=[
                 record.fence, state or "", "1" if release else "0",
-                _member(record.mailbox, record.message_id), int(CLAIM_LEASE_S * 1000), *flat,
+                _member(record.mailbox, record.message_id), int(CLAIM_LEASE_S * 1000), " ".join(drop), *flat,
             ],
         )  # fmt: skip
         if not written:
@@ -224,10 +228,21 @@ class Ledger:
         return int(gone)
 
     async def journal(
-        self, organization_id: str, *, since_ms: int = 0, until_ms: int | None = None, page: int = 500
+        self,
+        organization_id: str,
+        *,
+        since_ms: int = 0,
+        until_ms: int | None = None,
+        after: str = "0",
+        page: int = 500,
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """(entry id, line) of every message that ended in [since, until), in order; ids begin with ms."""
-        start, end = str(since_ms), "+" if until_ms is None else f"({until_ms}"
+        """(entry id, line) of every message that ended in [since, until), in order; ids begin with ms.
+
+        `after` is an entry id to go on after, in place of `since_ms`.
+        """
+        start = str(since_ms) if after == "0" else f"({after}"
+        # With "-0": else the end would take in all of that millisecond.
+        end = "+" if until_ms is None else f"({until_ms}-0"
         while True:
             entries = await self._redis.xrange(self._keys.journal(organization_id), start, end, count=page)
             for entry_id, fields in entries:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import orjson
 
 State = Literal["recorded", "claimed", "acting", "done", "skipped", "dead"]
-StepState = Literal["planned", "reserved", "sending", "done", "skipped", "waiting", "observed", "dead"]
+StepState = Literal["planned", "reserved", "sending", "done", "skipped", "waiting", "observed"]
 FINISHED: frozenset[str] = frozenset({"done", "skipped", "dead"})
+STEP_BEGUN: frozenset[str] = frozenset({"reserved", "sending", "done", "waiting"})
 STEP_ENDED: frozenset[str] = frozenset({"done", "skipped", "waiting", "observed"})
 
 
@@ -33,6 +34,10 @@ class PlannedStep:
     @property
     def is_over(self) -> bool:
         return self.status in STEP_ENDED
+
+    @property
+    def has_begun(self) -> bool:
+        return self.status in STEP_BEGUN
 
     def to_json(self) -> bytes:
         return orjson.dumps(self)
@@ -59,6 +64,8 @@ class Record:
     subject: str = ""
     from_domain: str = ""
     folder: str = ""
+    """The watched folder it entered, "" for one that was named through the API; `folder_id` is Graph's."""
+    folder_id: str = ""
     received_at: str = ""
     sent_at: str = ""
     seen_at: int = 0
@@ -76,6 +83,11 @@ class Record:
     @property
     def is_finished(self) -> bool:
         return self.state in FINISHED
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether its plan must be carried on, not made anew: some of it may have happened."""
+        return bool(self.steps) and (self.state == "acting" or any(step.has_begun for step in self.steps))
 
     def with_step(self, step: PlannedStep) -> Record:
         return replace(self, steps=tuple(step if old.index == step.index else old for old in self.steps))
@@ -107,6 +119,7 @@ def decode(fields: dict[bytes, bytes]) -> Record:
         subject=string("subject"),
         from_domain=string("from_domain"),
         folder=string("folder"),
+        folder_id=string("folder_id"),
         received_at=string("received_at"),
         sent_at=string("sent_at"),
         seen_at=number("seen_at"),
