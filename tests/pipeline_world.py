@@ -122,9 +122,8 @@ class World:
 
     def configure(self, rules: str = RULES, **options: Any) -> None:
         """Read a changed organizations file, as on SIGHUP."""
-        self.context.organizations = organizations(
-            self.sandbox, self._directory, [self.mailbox], rules, **options
-        )
+        mailboxes = options.pop("mailboxes", [self.mailbox])
+        self.context.organizations = organizations(self.sandbox, self._directory, mailboxes, rules, **options)
         self.context.graph.reload(self.context.organizations)
 
     async def sync(self) -> int:
@@ -208,10 +207,17 @@ class World:
         for key in await redis.keys("*:email:*"):
             await redis.hset(key, "claim_until", 0)
 
+    async def let_pass(self, message_id: str, *, seconds: float) -> None:
+        """Make a message older in the ledger."""
+        key = self.context.store.keys.email(self.mailbox, message_id)
+        await self.context.store.redis.hincrby(key, "seen_at", int(-1000 * seconds))
+
     async def copy_of_redis(self) -> dict[bytes, bytes]:
         """All of Redis as it is now, without the time that keys have left."""
         redis = self.context.store.redis
-        return {key: await redis.dump(key) for key in await redis.keys()}
+        dumped = {key: await redis.dump(key) for key in await redis.keys()}
+        # What ran out in between is not in the copy.
+        return {key: value for key, value in dumped.items() if value is not None}
 
     async def restore_redis(self, copy: dict[bytes, bytes]) -> None:
         """Redis as it was; what was queued then is queued again, what was queued since is forgotten."""

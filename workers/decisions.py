@@ -38,7 +38,6 @@ class PlannedAction:
 
     type: str
     categories: tuple[str, ...] = ()
-    template: str | None = None
     held_back: str = ""
 
 
@@ -64,9 +63,9 @@ def decide(
     if rule is None:
         rule = _without_match(analysis, organization)
     if rule is None:
-        return Decision("none", "", (), paused=_is_paused(organization, None, paused))
+        return Decision("none", "", (), paused=is_paused(organization, None, paused))
     actions = tuple(_hold_back(action, analysis, facts) for action in _ordered(rule.then))
-    return Decision(rule.name, version_of(rule), actions, paused=_is_paused(organization, rule, paused))
+    return Decision(rule.name, version_of(rule), actions, paused=is_paused(organization, rule, paused))
 
 
 def default_rules(organization: Organization) -> tuple[Rule, ...]:
@@ -90,6 +89,21 @@ def rule_named(organization: Organization, name: str) -> Rule | None:
         if rule.name == name:
             return rule
     return None
+
+
+def asks_for(organization: Organization, rule_name: str, action: str) -> bool:
+    """Whether the rule, as it is configured now, still asks for this type of action."""
+    rule = rule_named(organization, rule_name)
+    if rule is None:
+        return rule_name == BELOW_FLOOR and action == "categorize"
+    return any(step.type == action for step in rule.then)
+
+
+def is_paused(organization: Organization, rule: Rule | None, paused: AbstractSet[str]) -> bool:
+    """Whether nothing is to be done by this rule now, by the file or by hand (`paused`, see `decide`)."""
+    if organization.paused or organization.id in paused:
+        return True
+    return rule is not None and (rule.paused or f"{organization.id}/{rule.name}" in paused)
 
 
 def brake_trips(rule: Rule, by_rule: int, by_all: int) -> bool:
@@ -149,7 +163,7 @@ def _ordered(steps: Sequence[Step]) -> tuple[PlannedAction, ...]:
         # Forwards of one rule are one message to all its addresses.
         if step.type in ("respond", "forward") and step.type not in said:
             said.add(step.type)
-            actions.append(PlannedAction(step.type, template=step.template))
+            actions.append(PlannedAction(step.type))
     if any(step.type == "archive" for step in steps):
         actions.append(PlannedAction("archive"))
     return tuple(actions)
@@ -166,9 +180,3 @@ def _hold_back(action: PlannedAction, analysis: Analysis, facts: Facts) -> Plann
         automatic = analysis.automatic if analysis.automatic in _REPLY_STOPS_FORWARD else ""
         reason = "own_mail" if facts.sender_is_ours else automatic or ""
     return replace(action, held_back=reason) if reason else action
-
-
-def _is_paused(organization: Organization, rule: Rule | None, paused: AbstractSet[str]) -> bool:
-    if organization.paused or organization.id in paused:
-        return True
-    return rule is not None and (rule.paused or f"{organization.id}/{rule.name}" in paused)

@@ -92,7 +92,7 @@ async def test_a_finished_message_comes_back_as_it_is(store: Store) -> None:
     seen = await store.ledger.claim(ORG, BOX, message_id, owner="q2")
     assert seen.state == "done" and seen.fence == record.fence
     forced = await store.ledger.claim(ORG, BOX, message_id, owner="q2", reopen="all")
-    assert forced.state == "done" and forced.fence == record.fence + 1
+    assert forced.state == "done" and forced.fence > record.fence
 
 
 @pytest.mark.parametrize(("state", "reopen"), [("dead", "none"), ("skipped", "skipped")])

@@ -81,6 +81,13 @@ async def add_categories(
     raise Conflict(f"message changed {_RACES} times while being categorized", retry_after_s=1.0)
 
 
+async def folder_of(graph: Graph, mailbox: str, message_id: str) -> str:
+    """The id of the folder in which a message is now."""
+    params = {"$select": "id,parentFolderId"}
+    message = await graph.get(paths.message(mailbox, message_id), mailbox=mailbox, params=params, kind="action")
+    return str(message.get("parentFolderId") or "")
+
+
 async def archive(graph: Graph, mailbox: str, message_id: str) -> str:
     """Move a message to Archive and return its id there: the same, for immutable ids within a mailbox."""
     moved = await graph.post(

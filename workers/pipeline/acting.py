@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from workers import clock, logs
+from workers.decisions import asks_for, is_paused, rule_named
 from workers.errors import NotFound
 from workers.graph import messages, request_ids
 from workers.organizations import Organization
@@ -16,6 +18,9 @@ from workers.pipeline.processing import go_on, resume
 from workers.store import PlannedStep, Record
 
 _log = logs.get_logger("pipeline")
+
+# Sooner nobody has filed a message by hand; later it is worth a call to see that it still is where it was.
+_A_PERSON_NEEDS_MS = 60_000
 
 Perform = Callable[[Context, Organization, Record, PlannedStep], Awaitable[PlannedStep]]
 
@@ -55,8 +60,9 @@ async def act(
 async def _perform(
     context: Context, organization: Organization, record: Record, step: PlannedStep, attempt: int
 ) -> PlannedStep:
-    if await _is_paused(context, organization, step):
-        done = replace(step, status="skipped", detail="paused")
+    held_back = await _held_back(context, organization, record.mailbox, step)
+    if held_back is not None:
+        done = held_back
     else:
         try:
             with request_ids.collected() as collected:
@@ -71,9 +77,26 @@ async def _perform(
     return done
 
 
-async def _is_paused(context: Context, organization: Organization, step: PlannedStep) -> bool:
+async def _held_back(
+    context: Context, organization: Organization, mailbox: str, step: PlannedStep
+) -> PlannedStep | None:
+    """The step as not done, where the configuration does not want it any more; else None."""
+    rule = rule_named(organization, step.rule)
     paused = await context.store.switches.paused()
-    return organization.paused or bool({organization.id, f"{organization.id}/{step.rule}"} & paused)
+    if organization.mode == "observe":
+        return replace(step, status="observed", detail="mode is observe: not done")
+    if is_paused(organization, rule, paused):
+        reason = "paused"
+    elif mailbox not in organization.mailboxes:
+        reason = "the mailbox is no longer configured"
+    elif not asks_for(organization, step.rule, step.type):
+        reason = "the rule no longer asks for it"
+    else:
+        return None
+    if step.has_begun:
+        # A draft may be there already, and perhaps was sent: from here on it is a person's.
+        return replace(step, status="waiting", detail=f"stopped on its way: {reason}")
+    return replace(step, status="skipped", detail=reason)
 
 
 async def _categorize(
@@ -90,7 +113,13 @@ async def _categorize(
 async def _archive(
     context: Context, organization: Organization, record: Record, step: PlannedStep
 ) -> PlannedStep:
-    await messages.archive(context.graph_of(organization.id), record.mailbox, record.message_id)
+    graph = context.graph_of(organization.id)
+    is_late = time.time() * 1000 - record.seen_at > _A_PERSON_NEEDS_MS
+    if is_late and record.folder_id:
+        folder_id = await messages.folder_of(graph, record.mailbox, record.message_id)
+        if folder_id != record.folder_id:
+            return replace(step, status="skipped", detail="it was moved meanwhile")
+    await messages.archive(graph, record.mailbox, record.message_id)
     return replace(step, status="done", detail="moved to archive")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 
@@ -48,16 +49,23 @@ async def process(
     if job_id is not None and record.is_finished and not force:
         await ending.tell_jobs(context, record, (job_id,))
         return
-    if record.steps and record.state == "acting":
-        await resume(context, record)
-        return
     if record.is_finished and not force:
+        return
+    if mailbox not in organization.mailboxes:
+        await ending.finish(context, record, "skipped", "mailbox_not_configured")
+        return
+    if record.is_under_way and not record.is_finished:
+        await resume(context, record)
         return
     try:
         content = await content_with_attachments(context, record)
     except NotFound:
         await ending.finish(context, record, "skipped", "not_found")
         return
+    if reason := await _unwanted(context, record, content):
+        await ending.finish(context, record, "skipped", reason)
+        return
+    record = _completed(record, content)
     mail = mail_from_graph(content)
     analysis = await _analyse(mail, organization)
     if record.is_finished:
@@ -115,6 +123,33 @@ async def _claim(
     return record
 
 
+async def _unwanted(context: Context, record: Record, content: dict[str, Any]) -> str:
+    """Why a message that delta showed only in part is not to be processed, "" where it is.
+
+    What makes others be left out at the synchronisation was not to be seen then.
+    """
+    if record.received_at or not record.folder:
+        return ""
+    if content.get("isDraft"):
+        return "draft"
+    folder = await context.store.mailboxes.read(record.mailbox, record.folder)
+    received = datetime.fromisoformat(content["receivedDateTime"]).timestamp() * 1000
+    return "before_process_since" if received < folder.process_since_ms else ""
+
+
+def _completed(record: Record, content: dict[str, Any]) -> Record:
+    """The record with what tells a mail from others, also for one first seen in part or named by a caller."""
+    if record.received_at:
+        return record
+    return replace(
+        record,
+        internet_message_id=str(content.get("internetMessageId") or ""),
+        received_at=str(content.get("receivedDateTime") or ""),
+        sent_at=str(content.get("sentDateTime") or ""),
+        folder_id=str(content.get("parentFolderId") or ""),
+    )
+
+
 async def _analyse(mail: Mail, organization: Organization) -> Analysis:
     floor = organization.confidence_floor
     if len(mail.body) > _LARGE_BODY:
@@ -157,14 +192,22 @@ async def _carry_out(
     )
     written: dict[str, str | bytes] = {
         "subject": planned.subject,
+        "internet_message_id": planned.internet_message_id,
+        "received_at": planned.received_at,
+        "sent_at": planned.sent_at,
+        "folder_id": planned.folder_id,
         "from_domain": planned.from_domain,
         "analysis": orjson.dumps(planned.analysis),
         "decision": orjson.dumps(verdict),
         **{f"step:{step.index}": step.to_json() for step in steps},
     }
     following = None if decision.paused else next_step(planned)
+    # Of a plan that was never begun and is made anew, nothing may stay.
+    former = [f"step:{step.index}" for step in record.steps if step.index >= len(steps)]
     # The plan and the end of our claim in one write: the action's worker can begin at once.
-    await context.store.ledger.save(record, written, state="acting", release=following is not None)
+    await context.store.ledger.save(
+        record, written, state="acting", drop=former, release=following is not None
+    )
     if decision.paused:
         await ending.finish(context, planned, "skipped", "paused")
     else:
@@ -187,7 +230,6 @@ def _steps(decision: Decision, organization: Organization) -> tuple[PlannedStep,
                 rule=decision.rule,
                 status=status,  # type: ignore[arg-type]
                 categories=action.categories,
-                template=action.template,
                 detail=detail,
                 changed_at=now,
             )

@@ -14,7 +14,7 @@ from typing import Any
 from workers import logs
 from workers.analysis.mail import Mail, mail_from_graph
 from workers.decisions import rule_named
-from workers.errors import BadRequest, Busy, LostClaim, NotFound
+from workers.errors import BadRequest, Busy, LostClaim, NotFound, PermanentError
 from workers.graph import drafts
 from workers.graph.client import Graph
 from workers.organizations import Organization, Rule, Template
@@ -67,10 +67,9 @@ async def respond(
     context: Context, organization: Organization, record: Record, step: PlannedStep
 ) -> PlannedStep:
     """Answer a message with the rule's template, to its sender, at most once per correspondent and period."""
-    rule = rule_named(organization, step.rule)
-    template = organization.templates.get(step.template or "")
-    if rule is None or template is None:
-        return replace(step, status="skipped", detail="the rule or template is no longer configured")
+    rule = _rule(organization, step)
+    # By the rule as it is now: the settings refuse one whose template is missing.
+    template = next(organization.templates[one.template] for one in rule.then if one.template is not None)
     work = await _work(context, organization, record)
     recipient = work.mail.sender.address
     hours = rule.once_per_correspondent_h
@@ -92,9 +91,7 @@ async def forward(
     context: Context, organization: Organization, record: Record, step: PlannedStep
 ) -> PlannedStep:
     """Forward a message to the addresses that the rule names now, with its attachments."""
-    recipients = _forward_targets(rule_named(organization, step.rule))
-    if not recipients:
-        return replace(step, status="skipped", detail="the rule is no longer configured")
+    recipients = _forward_targets(_rule(organization, step))
     work = await _work(context, organization, record)
     sender = work.mail.sender.address.lower()
     recipients = tuple(address for address in recipients if address.lower() != sender)
@@ -115,9 +112,16 @@ async def _work(context: Context, organization: Organization, record: Record) ->
     return _Work(context, context.graph_of(organization.id), organization, record, mail)
 
 
-def _forward_targets(rule: Rule | None) -> tuple[str, ...]:
-    steps = rule.then if rule is not None else ()
-    return tuple(dict.fromkeys(address for step in steps for address in step.addresses))
+def _rule(organization: Organization, step: PlannedStep) -> Rule:
+    """The step's rule as it is configured now; raises PermanentError where it is gone."""
+    rule = rule_named(organization, step.rule)
+    if rule is None:
+        raise PermanentError(f"rule {step.rule} is no longer configured", code="unknown_rule")
+    return rule
+
+
+def _forward_targets(rule: Rule) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(address for step in rule.then for address in step.addresses))
 
 
 def _stays_draft(organization: Organization, reason: str) -> str:

@@ -125,6 +125,7 @@ async def _record(context: Context, organization_id: str, mailbox: str, seen: Se
 def _new_message(message: dict[str, Any], folder: str, notified_at_ms: int) -> NewMessage:
     fields: dict[str, str | int] = {
         "folder": folder,
+        "folder_id": str(message.get("parentFolderId") or ""),
         "subject": str(message.get("subject") or "")[:500],
         "received_at": str(message.get("receivedDateTime") or ""),
         "sent_at": str(message.get("sentDateTime") or ""),

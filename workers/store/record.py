@@ -23,7 +23,6 @@ class PlannedStep:
     rule: str
     status: StepState = "planned"
     categories: tuple[str, ...] = ()
-    template: str | None = None
     detail: str = ""
     tag: str = ""
     draft_id: str = ""
