@@ -18,13 +18,12 @@ _SHARE_OF_INTERVAL = 0.8
 _MOST_MAILBOXES_GIVEN_CATEGORIES = 50
 
 
-async def look_everywhere(context: Context, organizations: Sequence[Organization]) -> int:
-    """Queue a look at every mailbox, spread in time; returns how many."""
+async def look_everywhere(context: Context, organizations: Sequence[Organization]) -> None:
+    """Queue a look at every mailbox, spread in time."""
     mailboxes = [(one.id, mailbox) for one in organizations for mailbox in one.mailboxes]
     apart_s = _apart_s(context, len(mailboxes))
     for index, (organization_id, mailbox) in enumerate(mailboxes):
         await context.queue.sync(organization_id, mailbox, delay_s=index * apart_s)
-    return len(mailboxes)
 
 
 async def keep_in_touch(context: Context, organizations: Sequence[Organization]) -> Done:
