@@ -49,6 +49,10 @@ class Keys:
         """Hash: delta link, lease and times of a watched folder."""
         return self._key("folder", mailbox, folder)
 
+    def watched_since(self, mailbox: str, folder: str) -> str:
+        """String: from when on (ms) a folder's messages count; outlives the loss of the folder's hash."""
+        return self._key("watched-since", mailbox, folder)
+
     def sync_queued(self, mailbox: str) -> str:
         """String: a sync of this mailbox is queued and has not started."""
         return self._key("sync-queued", mailbox)
