@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.econeura import PROGRAM, econeura, environment
+from tests.processes import title_of, titled
 from tests.redis_process import free_port
 from tests.waiting import wait_for
 from workers.redis_server import PrivateRedis
@@ -38,12 +39,9 @@ class Up:
         """Role -> process; a process counts once it has given itself its name."""
         found = {}
         for process in psutil.Process(self.process.pid).children():
-            try:
-                title = " ".join(process.cmdline())
-            except psutil.Error:
-                continue
+            title = title_of(process)
             if title.startswith("econeura: "):
-                found[title.removeprefix("econeura: ").strip()] = process
+                found[title.removeprefix("econeura: ")] = process
             elif "redis" in title and "lifeline" not in title:
                 found["redis"] = process
         return found
@@ -159,8 +157,7 @@ def test_workers_alone_share_a_supervisor(tmp_path: Path, redis_url: str) -> Non
     process = subprocess.Popen([*PROGRAM, "worker"], env=env, stderr=subprocess.DEVNULL)
 
     def workers() -> list[psutil.Process]:
-        children = psutil.Process(process.pid).children()
-        return [child for child in children if child.cmdline()[:1] == ["econeura: worker"]]
+        return titled(process.pid, "econeura: worker")
 
     try:
         wait_for(lambda: len(workers()) == 2, what="two workers")

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import redis
 
+from tests.processes import titled
 from tests.redis_process import free_port
 from tests.sandbox_process import SandboxProcess
 from tests.waiting import wait_for
@@ -131,10 +132,7 @@ class Service:
         """The service's processes of this name (api, worker, scheduler)."""
         if self._process is None:
             return []
-        children = psutil.Process(self._process.pid).children(recursive=True)
-        return [
-            process for process in children if process.is_running() and _title(process) == f"econeura: {name}"
-        ]
+        return titled(self._process.pid, f"econeura: {name}")
 
     def request(
         self,
@@ -180,13 +178,6 @@ class Service:
 
         wait_for(finished, timeout_s=timeout_s, what=f"{messages} messages to end")
         return self.journal()
-
-
-def _title(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline()).strip()
-    except psutil.Error:
-        return ""
 
 
 def _answer(status: int, headers: dict[str, str], content: bytes) -> Answer:
