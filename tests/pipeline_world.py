@@ -257,7 +257,12 @@ async def a_world(
 ) -> AsyncIterator[World]:
     """A world with a mailbox of its own."""
     mailbox = sandbox.add_mailbox(f"m{uuid4().hex[:12]}@acme.example")
-    settings = settings_for(sandbox, redis_url=redis_url, public_url=options.pop("public_url", None))
+    settings = settings_for(
+        sandbox,
+        redis_url=redis_url,
+        public_url=options.pop("public_url", None),
+        graph_sends_per_minute=100_000,
+    )
     known = organizations(sandbox, directory, [mailbox], rules, **options)
     queue = WorkList()
     async with Store.open(settings) as store, GraphSession.open(settings, known, store.redis) as graph:

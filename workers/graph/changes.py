@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,8 @@ class Page:
     removed: tuple[str, ...]
     next_link: str | None
     delta_link: str | None
+    listed: int | None = None
+    """In a listing that filters by date: how many messages it has shown so far; to be kept with its link."""
 
 
 async def pages(
@@ -35,30 +37,50 @@ async def pages(
     folder: str,
     *,
     link: str | None = None,
+    listed: int | None = None,
     since: datetime | None = None,
     page_size: int = 50,
 ) -> AsyncIterator[Page]:
     """Pages of what arrived in a folder after `link` (a former page's), or without one from `since` on.
 
+    `listed` is the former page's, where its link goes on with a listing that was broken off.
     Raises DeltaLinkExpired when Graph has forgotten the link, or it leads to another Graph: start without it.
     """
     if link is not None:
         if not graph.owns(link):
             raise DeltaLinkExpired("the stored delta link leads to another Graph than the one configured")
+        going_on = _round(graph, mailbox, link, since, page_size)
+        if listed is not None:
+            going_on = _listing(graph, mailbox, folder, going_on, listed, since, page_size)
         try:
-            async for page in _round(graph, mailbox, link, since, page_size):
+            async for page in going_on:
                 yield page
         except BadRequest as refused:
             # Whatever is wrong with a link, only a new one helps.
             raise DeltaLinkExpired(str(refused)) from None
         return
-    seen = 0
-    async for page in _round(graph, mailbox, _first(graph, mailbox, folder, since), since, page_size):
-        seen += len(page.messages)
-        if since is None or page.delta_link is None or seen < FILTERED_ROUND_LIMIT:
-            yield page
+    first = _round(graph, mailbox, _first(graph, mailbox, folder, since), since, page_size)
+    async for page in (
+        first if since is None else _listing(graph, mailbox, folder, first, 0, since, page_size)
+    ):
+        yield page
+
+
+async def _listing(
+    graph: Graph,
+    mailbox: str,
+    folder: str,
+    filtered: AsyncIterator[Page],
+    listed: int,
+    since: datetime | None,
+    page_size: int,
+) -> AsyncIterator[Page]:
+    """A listing filtered by date; where the filter may have hidden messages, a whole one follows."""
+    async for page in filtered:
+        listed += len(page.messages)
+        if page.delta_link is None or listed < FILTERED_ROUND_LIMIT:
+            yield replace(page, listed=listed if page.delta_link is None else None)
             continue
-        # The date filter may have hidden messages: what follows lists the folder without it.
         yield Page(page.messages, page.removed, next_link=None, delta_link=None)
         async for whole in _round(graph, mailbox, _first(graph, mailbox, folder, None), since, page_size):
             yield whole

@@ -84,7 +84,9 @@ async def add_categories(
 async def folder_of(graph: Graph, mailbox: str, message_id: str) -> str:
     """The id of the folder in which a message is now."""
     params = {"$select": "id,parentFolderId"}
-    message = await graph.get(paths.message(mailbox, message_id), mailbox=mailbox, params=params, kind="action")
+    message = await graph.get(
+        paths.message(mailbox, message_id), mailbox=mailbox, params=params, kind="action"
+    )
     return str(message.get("parentFolderId") or "")
 
 

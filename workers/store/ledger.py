@@ -175,6 +175,14 @@ class Ledger:
         fields = await self._redis.hgetall(self._keys.email(mailbox, message_id))
         return decode(fields) if fields else None
 
+    async def known(self, mailbox: str, message_ids: Sequence[str]) -> set[str]:
+        """Those of the ids that have a record, in one round trip."""
+        async with self._redis.pipeline(transaction=False) as step:
+            for message_id in message_ids:
+                step.exists(self._keys.email(mailbox, message_id))
+            found = await step.execute()
+        return {message_id for message_id, exists in zip(message_ids, found, strict=True) if exists}
+
     async def mailbox_of(self, organization_id: str, message_id: str) -> str | None:
         """The mailbox in which the ledger knows a message id, or None."""
         mailbox = await self._redis.get(self._keys.located(organization_id, message_id))

@@ -14,6 +14,8 @@ _HERE = Path(__file__).parent
 FOLDER_LEASE_S = 60.0
 # A sync that was queued but never started (the queue lost power) may be asked for again after this.
 _QUEUED_TTL_S = 15
+# A mailbox that was taken away and comes back after so long is a new one.
+_REMEMBERED_S = 90 * 86400
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class FolderState:
     process_since_ms: int
     synced_at: int
     error: str
+    listed: int | None = None
+    """Of how many messages the listing that `link` goes on with has told, None where it is no listing."""
+    counted_at: int = 0
+    was_listed: bool = False
+    """Its messages were listed before: one that the ledger does not know may be one that it has forgotten."""
 
 
 class Mailboxes:
@@ -65,31 +72,45 @@ class Mailboxes:
         """Take (or renew) the right to synchronise a folder; None while another holds it.
 
         The other then looks once more before it lets go. A folder met for the first time starts at
-        `since_ms`, or now where that is 0.
+        `since_ms`, or now where that is 0; a later change of it holds from then on.
         """
         reply = await self._lease(
-            keys=[self._keys.folder(mailbox, folder)], args=[owner, int(FOLDER_LEASE_S * 1000), since_ms]
+            keys=[self._keys.folder(mailbox, folder), self._keys.watched_since(mailbox, folder)],
+            args=[owner, int(FOLDER_LEASE_S * 1000), since_ms, _REMEMBERED_S],
         )
         if not reply:
             return None
-        link, since, synced_at, error = (part.decode() for part in reply)
-        return FolderState(link or None, int(since), int(synced_at or 0), error)
+        link, since, synced_at, error, listed, counted_at, was_listed = (part.decode() for part in reply)
+        return FolderState(
+            link or None,
+            int(since),
+            int(synced_at),
+            error,
+            int(listed) if listed else None,
+            int(counted_at),
+            bool(was_listed),
+        )
 
-    async def save_link(self, mailbox: str, folder: str, *, owner: str, link: str) -> bool:
+    async def save_link(
+        self, mailbox: str, folder: str, *, owner: str, link: str, listed: int | None = None
+    ) -> bool:
         """Store where to go on; False (nothing stored) if the lease is another's by now."""
-        return await self._release_step(mailbox, folder, owner, "link", link)
+        return await self._held(mailbox, folder, owner, "link", link, "" if listed is None else listed)
 
     async def forget_link(self, mailbox: str, folder: str, *, owner: str) -> bool:
         """Drop a link that Graph no longer knows: the next round lists the folder from the start."""
-        return await self._release_step(mailbox, folder, owner, "link", "")
+        return await self._held(mailbox, folder, owner, "link", "", "")
+
+    async def note_counted(self, mailbox: str, folder: str, *, owner: str) -> bool:
+        """Note that the folder was counted against the ledger."""
+        return await self._held(mailbox, folder, owner, "counted")
 
     async def release(self, mailbox: str, folder: str, *, owner: str, error: str = "") -> bool:
         """Give the folder back; True if somebody asked meanwhile and one more round is due."""
-        return await self._release_step(mailbox, folder, owner, "done", error)
+        return await self._held(mailbox, folder, owner, "done", error)
 
-    async def _release_step(self, mailbox: str, folder: str, owner: str, what: str, value: str) -> bool:
-        reply = await self._release(keys=[self._keys.folder(mailbox, folder)], args=[owner, what, value])
-        return bool(reply)
+    async def _held(self, mailbox: str, folder: str, owner: str, *arguments: str | int) -> bool:
+        return bool(await self._release(keys=[self._keys.folder(mailbox, folder)], args=[owner, *arguments]))
 
     async def read(self, mailbox: str, folder: str) -> FolderState:
         """State of a folder; zeros where it was never synchronised."""
@@ -99,8 +120,10 @@ class Mailboxes:
         """State of each (mailbox, folder), in one round trip."""
         async with self._redis.pipeline(transaction=False) as step:
             for mailbox, folder in places:
-                step.hmget(self._keys.folder(mailbox, folder), "link", "since", "synced_at", "error")
-            return [_folder_state(fields) for fields in await step.execute()]
+                step.hmget(self._keys.folder(mailbox, folder), "link", "synced_at", "error", "counted_at")
+                step.get(self._keys.watched_since(mailbox, folder))
+            replies = await step.execute()
+        return [_state(*pair) for pair in zip(replies[::2], replies[1::2], strict=True)]
 
     async def known_categories(self, mailbox: str) -> set[str]:
         """Master categories known to exist in a mailbox."""
@@ -111,6 +134,8 @@ class Mailboxes:
             await self._redis.sadd(self._keys.categories(mailbox), *names)
 
 
-def _folder_state(fields: Sequence[bytes | None]) -> FolderState:
-    link, since, synced_at, error = (part.decode() if part else "" for part in fields)
-    return FolderState(link or None, int(since or 0), int(synced_at or 0), error)
+def _state(fields: Sequence[bytes | None], since: bytes | None) -> FolderState:
+    link, synced_at, error, counted_at = (part.decode() if part else "" for part in fields)
+    return FolderState(
+        link or None, int(since or 0), int(synced_at or 0), error, counted_at=int(counted_at or 0)
+    )
