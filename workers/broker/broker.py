@@ -25,7 +25,10 @@ from workers.broker.scripts import Client
 from workers.broker.sender import Sender
 from workers.broker.sorting import sort
 from workers.broker.stats import QueueStats, read_stats
+from workers.broker.work_queue import WorkQueue
 from workers.errors import QueueUnavailable
+
+_HOOKS = [name for name in dir(Middleware) if name.startswith(("before_", "after_"))]
 
 
 class Broker(DramatiqBroker):
@@ -39,6 +42,7 @@ class Broker(DramatiqBroker):
         confirm_replicas: int = 0,
         middleware: Sequence[Middleware] | None = None,
     ) -> None:
+        self._heard: set[str] = set()
         own = default_middleware() if middleware is None else middleware
         super().__init__([Lifecycle(self), *own])
         self.namespace = namespace
@@ -112,14 +116,35 @@ class Broker(DramatiqBroker):
             self.emit_after("enqueue", message, delay)
         return found
 
+    def add_middleware(
+        self,
+        middleware: Middleware,
+        *,
+        before: type[Middleware] | None = None,
+        after: type[Middleware] | None = None,
+    ) -> None:
+        self._heard |= {
+            name for name in _HOOKS if getattr(type(middleware), name) is not getattr(Middleware, name)
+        }
+        super().add_middleware(middleware, before=before, after=after)
+
+    def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        # dramatiq calls every middleware for every signal, four signals a message: skip those nobody hears.
+        if f"before_{signal}" in self._heard:
+            super().emit_before(signal, *args, **kwargs)
+
+    def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        if f"after_{signal}" in self._heard:
+            super().emit_after(signal, *args, **kwargs)
+
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> Consumer:
         """A consumer over the intake of this process; the intake adapts the prefetch itself."""
         return Consumer(self.intake, timeout)
 
-    def open_intake(self, threads: int) -> None:
+    def open_intake(self, threads: int, line: WorkQueue) -> None:
         """Called when dramatiq's worker boots."""
         hands = [Hand(keys, self.client, self.worker_id) for keys in self.keys]
-        self._intake = Intake(hands, threads, partial(sort, self.actors))
+        self._intake = Intake(hands, threads, line, partial(sort, self.actors))
         self._intake.start()
 
     def close_intake(self) -> None:

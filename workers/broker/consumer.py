@@ -50,7 +50,7 @@ class Consumer(DramatiqConsumer):
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Give back messages that no thread has started."""
         for message in messages:
-            if isinstance(message, Delivery) and message.claim():
+            if isinstance(message, Delivery):
                 message.outcome = "given_back"
                 self._intake.settle(message)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -32,8 +32,7 @@ class Dead:
     follow_up: Message[Any] | None = None
 
 
-Outcome: TypeAlias = Literal["done", "given_back", "withdrawn"] | Again | Dead
-"""`withdrawn`: never started, and already given back or lost; nothing is left to say to Redis."""
+Outcome: TypeAlias = Literal["done", "given_back"] | Again | Dead
 
 
 class Settlement(NamedTuple):
@@ -64,25 +63,11 @@ class Delivery(MessageProxy):
         self.taken_at = time.monotonic()
         self.waited_s = 0.0
         self.started_at = 0.0
-        self.context: ExitStack | None = None
+        self.context: AbstractContextManager[None] | None = None
         self.outcome: Outcome | None = None
-        # list.pop is atomic: either a thread starts the message, or the intake withdraws it.
-        self._ticket = [None]
-
-    def claim(self) -> bool:
-        """True for the one caller who may start the message, or withdraw it unstarted."""
-        try:
-            self._ticket.pop()
-        except IndexError:
-            return False
-        return True
 
     def settled(self, outcome: Outcome) -> Settlement:
         return Settlement(self.delivery_id, self.entry.actor, self.entry.priority, outcome)
-
-    @property
-    def is_started(self) -> bool:
-        return not self._ticket
 
     @property
     def exception(self) -> BaseException | None:

@@ -68,10 +68,6 @@ class Hand:
         self._recent: deque[Settlement] = deque(maxlen=_REMEMBERED)
 
     @property
-    def is_valid(self) -> bool:
-        return time.monotonic() < self.valid_until
-
-    @property
     def is_settled(self) -> bool:
         return not self.outbox and self._unconfirmed is None
 

@@ -14,6 +14,7 @@ from workers.broker.hand import Hand, Taken, report_refused
 from workers.broker.leases import LeaseThread
 from workers.broker.prefetch import Prefetch
 from workers.broker.scripts import AWAY
+from workers.broker.work_queue import WorkQueue
 from workers.logs import get_logger
 
 log = get_logger("broker")
@@ -55,8 +56,13 @@ class Intake:
     """
 
     def __init__(
-        self, hands: Sequence[Hand], threads: int, accept: Callable[[Hand, Taken], list[Delivery]]
+        self,
+        hands: Sequence[Hand],
+        threads: int,
+        line: WorkQueue,
+        accept: Callable[[Hand, Taken], list[Delivery]],
     ) -> None:
+        self.line = line
         self._accept = accept
         self._threads = threads
         self._wake = threading.Event()
@@ -136,8 +142,9 @@ class Intake:
                 self._withdraw(0.0)
             elif now - self._checked_at > _UNSTARTED_S / 2:
                 self._checked_at = now
-                if self._outstanding > self._threads and self._withdraw(_UNSTARTED_S):
+                if self._withdraw(_UNSTARTED_S):
                     self._prefetch.hold_back(now + 1.0)
+            self.line.rouse()
             for source in self._sources:
                 self._serve(source, now)
             self._sources.rotate()
@@ -155,8 +162,6 @@ class Intake:
         for _ in range(finished):
             delivery = self._settled.popleft()
             hand = delivery.hand
-            if delivery.outcome == "withdrawn":
-                continue
             if delivery.lease != hand.lease:
                 refused += delivery.outcome != "given_back"  # never started, nothing is lost
                 continue
@@ -243,32 +248,30 @@ class Intake:
     def _lose(self, source: _Source) -> None:
         """Our lease was given away: nothing of it may start any more, and what ends is refused."""
         lost = source.hand.lose()
-        for delivery in lost:
-            if delivery.claim():
-                delivery.outcome = "withdrawn"
-        self._forget_withdrawn()
+        for delivery in self._unstarted(0.0):
+            if delivery.hand is not source.hand:
+                delivery.hand.outbox.append(delivery.settled("given_back"))
         source.mode, source.is_open = "open", True
         log.warning("lease lost, what was held runs elsewhere", count=len(lost))
 
     def _withdraw(self, older_than_s: float) -> int:
-        """Give back what no thread has started for so long; dramatiq still has it, but will not run it."""
-        withdrawn, now = 0, time.monotonic()
+        """Give back what no thread has started for so long."""
+        withdrawn = self._unstarted(older_than_s)
+        for delivery in withdrawn:
+            delivery.hand.outbox.append(delivery.settled("given_back"))
         for source in self._sources:
-            hand = source.hand
-            for delivery in hand.held.values():
-                if not delivery.is_started and now - delivery.taken_at >= older_than_s and delivery.claim():
-                    delivery.outcome = "withdrawn"
-                    hand.outbox.append(delivery.settled("given_back"))
-                    withdrawn += 1
-            if hand.outbox and not source.pending_since:
-                source.pending_since = now - _LINGER_S
-        self._forget_withdrawn()
-        return withdrawn
+            if source.hand.outbox and not source.pending_since:
+                source.pending_since = time.monotonic() - _LINGER_S
+        return len(withdrawn)
 
-    def _forget_withdrawn(self) -> None:
-        ready = deque(delivery for delivery in self._ready if delivery.outcome != "withdrawn")
-        self._outstanding -= len(self._ready) - len(ready)
-        self._ready = ready
+    def _unstarted(self, older_than_s: float) -> list[Delivery]:
+        """Take back what waits in this process; the caller settles it."""
+        unstarted = self.line.take_back(older_than_s)
+        if older_than_s == 0:
+            unstarted += self._ready
+            self._ready.clear()
+        self._outstanding -= len(unstarted)
+        return unstarted
 
     def _nap(self, now: float, end: float) -> float:
         until = min(end, now + 0.05) if self.is_draining else end
@@ -282,8 +285,8 @@ class Intake:
             if source.not_before > now:
                 until = min(until, source.not_before)
             until = min(until, max(source.due_at, now + 0.0005))
-        if self._outstanding > self._threads:
-            until = min(until, now + _UNSTARTED_S)
+        if self.line.is_waiting:
+            until = min(until, now + _LINGER_S)
         is_busy = any(source.is_open for source in self._sources)
         missing = self._outstanding - self._prefetch.refill_at
         if is_pending:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from dramatiq import Broker as DramatiqBroker
-from dramatiq import Message, MessageProxy, Middleware, Worker
+from dramatiq import MessageProxy, Middleware, Worker
 
 from workers.broker.delivery import Delivery
-from workers.broker.encoding import QUEUE
+from workers.broker.work_queue import WorkQueue
 
 if TYPE_CHECKING:
     from workers.broker.broker import Broker
@@ -19,45 +20,40 @@ class Lifecycle(Middleware):
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
+        self._line = WorkQueue(0)
 
     def before_worker_boot(self, broker: DramatiqBroker, worker: Worker) -> None:
-        self._broker.open_intake(worker.worker_threads)
+        self._line = WorkQueue(worker.worker_threads)
+        # It has all that dramatiq uses of a queue.
+        worker.work_queue = self._line  # type: ignore[assignment]
+        self._broker.open_intake(worker.worker_threads, self._line)
 
     def before_process_message(self, broker: DramatiqBroker, message: MessageProxy) -> None:
         if not isinstance(message, Delivery):
             return
-        if not message.claim():
-            message.outcome = "withdrawn"
-            message.fail()
-        elif message.lease != message.hand.lease or not message.hand.is_valid:
+        message.started_at = time.monotonic()
+        if message.lease != message.hand.lease or message.started_at > message.hand.valid_until:
             # Another worker may have it by now; if not, Redis takes it back.
             message.outcome = "given_back"
             message.fail()
 
+    def after_process_message(
+        self,
+        broker: DramatiqBroker,
+        message: MessageProxy,
+        *,
+        result: Any = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        if isinstance(message, Delivery):
+            self._line.note_run(time.monotonic() - message.started_at)
+
     def before_worker_shutdown(self, broker: DramatiqBroker, worker: Worker) -> None:
         self._broker.intake.drain()
-        # Idle threads wait for as long as `worker_timeout`: stop them here, then give each a nudge.
+        # dramatiq tells its threads to stop after this, but those that wait would not hear of it.
         for thread in worker.workers:
             thread.stop()
-        for _ in worker.workers:
-            worker.work_queue.put(_Nudge())  # type: ignore[arg-type]
+        self._line.close()
 
     def after_worker_shutdown(self, broker: DramatiqBroker, worker: Worker) -> None:
         self._broker.close_intake()
-
-
-class _Nudge:
-    """Wakes a thread that waits for work: a message that is over before it began."""
-
-    def __init__(self) -> None:
-        self.message = MessageProxy(_NOTHING)
-        self.message.fail()
-
-    def __lt__(self, other: Any) -> bool:
-        return True
-
-    def __gt__(self, other: Any) -> bool:
-        return False
-
-
-_NOTHING: Message[Any] = Message(queue_name=QUEUE, actor_name="nudge", args=(), kwargs={}, options={})

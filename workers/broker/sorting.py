@@ -35,7 +35,7 @@ def sort(actors: Container[str], hand: Hand, taken: Taken) -> list[Delivery]:
             outcome = _unfit(delivery, actors)
         if outcome is None:
             to_run.append(delivery)
-        elif delivery.claim():
+        else:
             log.warning(
                 "message not run", messageId=delivery.message_id, actor=entry.actor, outcome=_name(outcome)
             )

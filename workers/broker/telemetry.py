@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
 from typing import Any
 
-from dramatiq import Broker, Message, MessageProxy, Middleware
+from dramatiq import Broker, Message, MessageProxy, Middleware, Worker
 
-from workers import metrics
 from workers.broker.delivery import Again, Delivery
+from workers.broker.tally import Tally
 from workers.logs import bound, correlation_id
 
 
@@ -21,25 +20,22 @@ def stamp(message: Message[Any]) -> None:
 class Telemetry(Middleware):
     """Binds the message's ids to the logs while it runs, and counts how it ended."""
 
+    def __init__(self) -> None:
+        self._jobs = Tally()
+
     def before_enqueue(self, broker: Broker, message: Message[Any], delay: int) -> None:
         stamp(message)
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         if message.failed or not isinstance(message, Delivery):
             return
-        now = time.monotonic()
-        metrics.PICKUP_LATENCY.labels(message.entry.priority).observe(
-            message.waited_s + now - message.taken_at
+        options = message.options
+        message.context = bound(
+            correlation_id=options.get("correlation_id"),
+            organization_id=options.get("organization_id"),
+            message_id=message.message_id,
         )
-        context = ExitStack()
-        context.enter_context(
-            bound(
-                correlation_id=message.options.get("correlation_id"),
-                organization_id=message.options.get("organization_id"),
-                message_id=message.message_id,
-            )
-        )
-        message.started_at, message.context = now, context
+        message.context.__enter__()
 
     def after_process_message(
         self,
@@ -51,11 +47,17 @@ class Telemetry(Middleware):
     ) -> None:
         if not isinstance(message, Delivery) or message.context is None:
             return
-        message.context.close()
+        ended_at = time.monotonic()
+        message.context.__exit__(None, None, None)
         status = "completed"
         if exception is not None:
             status = "retrying" if isinstance(message.outcome, Again) else "failed"
-        actor = message.actor_name
+        duration_s = ended_at - message.started_at
         organization = message.options.get("organization_id") or ""
-        metrics.JOBS_PROCESSED.labels(actor, status, organization).inc()
-        metrics.JOB_DURATION.labels(actor, status).observe(time.monotonic() - message.started_at)
+        waited_s = message.waited_s + message.started_at - message.taken_at
+        self._jobs.note(
+            message.actor_name, status, organization, message.entry.priority, duration_s, waited_s
+        )
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        self._jobs.flush()
