@@ -1,81 +1,98 @@
-"""Who may call: who has the key; while there is none, programs of this machine alone."""
+"""Who may call: who has a key that is good for it; while there is none, programs of this machine alone."""
 
 from __future__ import annotations
 
-import hmac
 from functools import lru_cache
-from hashlib import sha256
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from api.refusals import Refusal
+from api.caller import ANYBODY, CALLER, Caller
+from api.keyring import Keyring
+from api.refusals import Refusal, unavailable
 from api.routes import Handler, Route
-from workers.errors import SettingsError
+from api.wiring import KEYRING
+from workers import logs
+from workers.errors import SettingsError, TemporaryError
 from workers.settings import Settings
+from workers.store.api_keys import Scope
 
-_SHORTEST_KEY = 32
+_log = logs.get_logger("api")
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 class Access:
-    """The guard of all routes, by the key in ECONEURA_BOOTSTRAP_KEY_FILE or by the address we listen on."""
+    """The guard of all routes, by API key; without any key by the address we listen on."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError where the key is no key, or HOST would open the API to anybody."""
-        self._key_digest = _digest_of_key(settings)
-        if self._key_digest is None and not _is_loopback(settings.host):
-            raise SettingsError(
-                f"HOST: {settings.host} can be reached from other machines and no API key protects the "
-                "service; set ECONEURA_BOOTSTRAP_KEY_FILE to a file with a key, or use 127.0.0.1"
-            )
+        self._is_local = _is_loopback(settings.host)
 
-    def guarded(self, route: Route) -> Handler:
-        """The route's handler, for callers that may use it; others are refused with 401 or 403."""
+    def guarded(self, route: Route, handler: Handler) -> Handler:
+        """The handler, for callers that may use the route; others are refused with 401 or 403."""
         if route.needs == "nothing":
-            return route.handler
-        inner, require = route.handler, self._require
+            return handler
+        needs, is_whole_service, is_audited = route.needs, route.whole_service, route.needs in _AUDITED
+        identified, label = self._identified, f"{route.method} {route.path}"
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            require(request)
-            return await inner(request)
+            caller = identified(request, needs)
+            if is_whole_service and caller.organization_id is not None:
+                raise _forbidden(
+                    "bound_key", "this is about the whole service and the key is bound to an organization"
+                )
+            request[CALLER] = caller
+            if is_audited:
+                _log.info("key_used", keyId=caller.key_id, route=label)
+            return await handler(request)
 
         return handle
 
-    def _require(self, request: web.Request) -> None:
-        if self._key_digest is None:
-            _require_this_machine(request)
-        else:
-            _require_key(request, self._key_digest)
+    def _identified(self, request: web.Request, needs: Scope) -> Caller:
+        keyring = request.app[KEYRING]
+        if not keyring.has_keys:
+            if not keyring.was_read:
+                raise _unknown_keys()
+            if self._is_local:
+                _require_this_machine(request)
+                return ANYBODY
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        key = keyring.find(text.strip()) if scheme.lower() == "bearer" else None
+        if key is None:
+            if text and not keyring.was_read:
+                raise _unknown_keys()
+            raise Refusal(
+                401, "unauthorized", "send the API key as Authorization: Bearer KEY", headers=_CHALLENGE
+            )
+        if needs not in key.scopes:
+            raise _forbidden("missing_scope", f"the key is not good for this: it lacks the scope {needs}")
+        return Caller(key.id, key.organization_id)
 
 
-def _digest_of_key(settings: Settings) -> bytes | None:
-    path = settings.bootstrap_key_file
-    if path is None:
-        return None
-    try:
-        key = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as unreadable:
-        raise SettingsError(f"ECONEURA_BOOTSTRAP_KEY_FILE: cannot read {path}: {unreadable}") from None
-    if len(key) < _SHORTEST_KEY:
-        raise SettingsError(
-            f"ECONEURA_BOOTSTRAP_KEY_FILE: the key in {path} can be guessed; "
-            f"it needs {_SHORTEST_KEY} characters, such as those of 'openssl rand -hex 32'"
+_AUDITED = frozenset({"operate", "admin"})
+
+
+def require_safe_start(settings: Settings, keyring: Keyring) -> None:
+    """Raise SettingsError where HOST would open the API to anybody, TemporaryError where nobody can tell."""
+    if keyring.has_keys or _is_loopback(settings.host):
+        return
+    if not keyring.was_read:
+        raise TemporaryError(
+            "redis cannot be reached, and without it no API key is known that would protect HOST"
         )
-    return sha256(key.encode()).digest()
+    raise SettingsError(
+        f"HOST: {settings.host} can be reached from other machines and no API key protects the service; "
+        "make one with 'econeura keys create', or set ECONEURA_BOOTSTRAP_KEY_FILE to a file with one, "
+        "or use 127.0.0.1"
+    )
 
 
-def _require_key(request: web.Request, key_digest: bytes) -> None:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    # Digests have one length, so that the comparison takes the same time whatever was given.
-    is_ours = hmac.compare_digest(sha256(given.strip().encode(errors="surrogateescape")).digest(), key_digest)
-    if scheme.lower() != "bearer" or not is_ours:
-        raise Refusal(
-            401,
-            "unauthorized",
-            "send the API key as Authorization: Bearer KEY",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+def _forbidden(code: str, text: str) -> Refusal:
+    return Refusal(403, code, text)
+
+
+def _unknown_keys() -> Refusal:
+    return unavailable("keys_unknown", "redis cannot be reached, so no API key can be checked: try again")
 
 
 def _require_this_machine(request: web.Request) -> None:

@@ -8,7 +8,7 @@ import uvloop
 from aiohttp import web
 
 from api import serving, wiring
-from api.access import Access
+from api.access import Access, require_safe_start
 from api.bodies import BODY_LIMIT_BYTES
 from api.cron import CRON
 from api.dead_letters import DEAD_LETTERS
@@ -16,7 +16,9 @@ from api.directory import Directory
 from api.docs import DOCS
 from api.emails import EMAILS
 from api.health import HEALTH
+from api.idempotency import answered_once
 from api.jobs import JOBS
+from api.keyring import Keyring
 from api.listen import LISTEN
 from api.mailboxes import MAILBOXES
 from api.metrics_page import METRICS
@@ -45,21 +47,39 @@ ROUTE_TABLE: tuple[Route, ...] = tuple(route for resource in RESOURCES for route
 
 
 def create_app(settings: Settings) -> web.Application:
-    """The application; raises SettingsError where it would not be safe or the organizations file is wrong."""
+    """The application; raises SettingsError where the organizations file or the bootstrap key is wrong."""
     access = Access(settings)
     app = web.Application(middlewares=[every_request], client_max_size=BODY_LIMIT_BYTES)
     app[wiring.SETTINGS] = settings
     app[wiring.ROUTE_TABLE] = ROUTE_TABLE
     app[wiring.DIRECTORY] = Directory(settings)
+    app[wiring.KEYRING] = Keyring(settings)
     app[wiring.DRAINING] = asyncio.Event()
-    app.cleanup_ctx.extend((wiring.open_store, wiring.open_waiting, wiring.open_queue, wiring.open_graph))
+    app.cleanup_ctx.extend(
+        (
+            wiring.open_store,
+            wiring.open_keyring,
+            wiring.open_waiting,
+            wiring.open_queue,
+            wiring.open_graph,
+        )
+    )
+    app.on_startup.append(_require_safe_start)
     for route in ROUTE_TABLE:
-        app.router.add_route(route.method, route.path, access.guarded(route))
+        handler = answered_once(route.handler) if route.is_repeatable else route.handler
+        app.router.add_route(route.method, route.path, access.guarded(route, handler))
     return app
 
 
+async def _require_safe_start(app: web.Application) -> None:
+    require_safe_start(app[wiring.SETTINGS], app[wiring.KEYRING])
+
+
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then answer what is open and return. Raises SettingsError."""
+    """Serve until SIGTERM or SIGINT, then answer what is open and return.
+
+    Raises SettingsError, also where the address would be open to anybody (TemporaryError: cannot tell).
+    """
     app = create_app(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serving.serve(app, settings))

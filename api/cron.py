@@ -31,14 +31,28 @@ CRON = Routes("schedule")
 _log = logs.get_logger("api")
 
 
-@CRON.add("GET", "/cron/jobs", takes=NOTHING, needs="read", answers={200: Answer("All jobs.", CronJobs)})
+@CRON.add(
+    "GET",
+    "/cron/jobs",
+    takes=NOTHING,
+    needs="read",
+    whole_service=True,
+    answers={200: Answer("All jobs.", CronJobs)},
+)
 async def list_cron_jobs(request: web.Request, _: None) -> web.Response:
     """List the scheduled jobs, their next fire times and how they fared."""
     jobs = await _schedule(request).jobs()
     return answer(CronJobs(jobs=[_shown(job) for job in jobs], count=len(jobs)))
 
 
-@CRON.add("GET", "/cron/stats", takes=NOTHING, needs="read", answers={200: Answer("The totals.", CronStats)})
+@CRON.add(
+    "GET",
+    "/cron/stats",
+    takes=NOTHING,
+    needs="read",
+    whole_service=True,
+    answers={200: Answer("The totals.", CronStats)},
+)
 async def read_cron_stats(request: web.Request, _: None) -> web.Response:
     """Sum up the schedule."""
     return answer(CronStats(stats=CronTotals(**await _schedule(request).stats())))
@@ -49,6 +63,7 @@ async def read_cron_stats(request: web.Request, _: None) -> web.Response:
     "/cron/jobs/{jobId}",
     takes=NOTHING,
     needs="read",
+    whole_service=True,
     answers={200: Answer("The job.", OneCronJob)},
     refusals=(404,),
 )
@@ -62,6 +77,7 @@ async def read_cron_job(request: web.Request, _: None) -> web.Response:
     "/cron/jobs/{jobId}/runs",
     takes=routes.query(RunsQuery),
     needs="read",
+    whole_service=True,
     answers={200: Answer("The newest first.", CronRuns)},
     refusals=(404,),
 )
@@ -76,6 +92,7 @@ async def list_cron_runs(request: web.Request, asked: RunsQuery) -> web.Response
     "/cron/jobs/{jobId}/enable",
     takes=NOTHING,
     needs="operate",
+    whole_service=True,
     answers={200: Answer("Enabled.", OneCronJob)},
     refusals=(404,),
 )
@@ -91,6 +108,7 @@ async def enable_cron_job(request: web.Request, _: None) -> web.Response:
     "/cron/jobs/{jobId}/disable",
     takes=NOTHING,
     needs="operate",
+    whole_service=True,
     answers={200: Answer("Disabled.", OneCronJob)},
     refusals=(404,),
 )
@@ -106,6 +124,7 @@ async def disable_cron_job(request: web.Request, _: None) -> web.Response:
     "/cron/jobs/{jobId}/run",
     takes=NOTHING,
     needs="operate",
+    whole_service=True,
     answers={202: Answer("Asked for; a scheduler publishes it.", OneCronJob)},
     refusals=(404,),
 )
@@ -121,6 +140,7 @@ async def run_cron_job(request: web.Request, _: None) -> web.Response:
     "/cron/jobs/{jobId}/schedule",
     takes=routes.body(NewSchedule),
     needs="operate",
+    whole_service=True,
     answers={200: Answer("Moved.", OneCronJob)},
     refusals=(404,),
 )

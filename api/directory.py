@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from api.refusals import Refusal, invalid, unknown_organization
+from api.refusals import invalid
 from workers import logs
 from workers.errors import SettingsError
 from workers.organizations import Organization, Organizations, load_organizations
@@ -34,23 +34,6 @@ class Directory:
         for listener in self._listeners:
             listener(self.current)
         _log.info("organizations_reloaded", count=len(self.current))
-
-    def organization(self, organization_id: str) -> Organization:
-        """The organization of this id; refuses (404) an unknown one."""
-        organization = self.current.get(organization_id)
-        if organization is None:
-            raise unknown_organization(organization_id)
-        return organization
-
-    def owner(self, mailbox: str, organization_id: str | None) -> Organization:
-        """The organization that a mailbox belongs to; refuses (404) one that is nobody's or another's."""
-        if organization_id is not None:
-            self.organization(organization_id)
-        owner = self.current.of_mailbox(mailbox)
-        if owner is None or organization_id not in (None, owner.id):
-            whose = "any organization" if organization_id is None else f"organization {organization_id}"
-            raise Refusal(404, "unknown_mailbox", f"the mailbox is not one of {whose}")
-        return owner
 
 
 def mailbox_of(organization: Organization, mailbox: str) -> str:

@@ -25,7 +25,8 @@ from api.schemas.emails import (
     TraceQuery,
 )
 from api.tracing import trace_of
-from api.wiring import DIRECTORY, STORE, SUBMISSIONS, WAITING
+from api.visibility import visible
+from api.wiring import STORE, SUBMISSIONS, WAITING
 from workers.organizations import Organization
 from workers.store import Job, NewJob
 
@@ -54,7 +55,7 @@ async def submit_email(request: web.Request, given: ProcessEmail) -> web.Respons
     A message that is done already gets its stored result, and no effect a second time. One that Graph does
     not have ends as a failed job with the code not_found.
     """
-    organization = request.app[DIRECTORY].organization(given.organization_id)
+    organization = visible(request).organization(given.organization_id)
     mailbox = await _mailbox(request, organization, given.mailbox, given.message_id)
     job_id = str(uuid4())
     message = actors.message(
@@ -84,7 +85,7 @@ async def submit_email(request: web.Request, given: ProcessEmail) -> web.Respons
 )
 async def submit_emails(request: web.Request, given: ProcessEmails) -> web.Response:
     """Have up to 1,000 messages processed as one job."""
-    organization = request.app[DIRECTORY].organization(given.organization_id)
+    organization = visible(request).organization(given.organization_id)
     message_ids = list(dict.fromkeys(given.message_ids))
     by_mailbox = await _by_mailbox(request, organization, given.mailbox, message_ids)
     job_id = str(uuid4())
@@ -119,7 +120,7 @@ async def submit_emails(request: web.Request, given: ProcessEmails) -> web.Respo
 )
 async def read_email(request: web.Request, asked: TraceQuery) -> web.Response:
     """Show the trace of a message: when it was seen, what it means, what was done. No body text."""
-    organization = request.app[DIRECTORY].organization(asked.organization_id)
+    organization = visible(request).organization(asked.organization_id)
     ledger = request.app[STORE].ledger
     message_id = request.match_info["messageId"]
     mailbox = (

@@ -69,6 +69,7 @@ async def ready(request: web.Request, _: None) -> web.Response:
     "/health",
     takes=NOTHING,
     needs="read",
+    whole_service=True,
     answers={200: Answer("It works; degraded: but not all of it.", Health)},
 )
 async def health(request: web.Request, _: None) -> web.Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from api.caller import CALLER
 from api.envelope import answer
 from api.refusals import not_found
 from api.routes import NOTHING, Answer, Routes
@@ -26,13 +27,18 @@ JOBS = Routes("jobs")
 async def read_job(request: web.Request, _: None) -> web.Response:
     """Show a job: status, attempts, result or error, and the progress of a bulk job. Kept for seven days."""
     job = await request.app[STORE].jobs.get(request.match_info["jobId"])
-    if job is None:
+    if job is None or not request[CALLER].may_see(job.organization_id):
         raise not_found("no such job (jobs are kept for seven days)")
     return answer(OneJob(job=_shown(job)))
 
 
 @JOBS.add(
-    "GET", "/jobs/stats", takes=NOTHING, needs="read", answers={200: Answer("The queue now.", JobStats)}
+    "GET",
+    "/jobs/stats",
+    takes=NOTHING,
+    needs="read",
+    whole_service=True,
+    answers={200: Answer("The queue now.", JobStats)},
 )
 async def read_job_stats(request: web.Request, _: None) -> web.Response:
     """Show how much is in the queue, by state, priority and kind, and how old it is."""

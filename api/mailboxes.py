@@ -9,7 +9,8 @@ from api.envelope import answer
 from api.looks import Place
 from api.routes import Answer, Routes
 from api.schemas.mailboxes import SyncMailbox, SyncQueued
-from api.wiring import DIRECTORY, LOOKS
+from api.visibility import visible
+from api.wiring import LOOKS
 
 MAILBOXES = Routes("mailboxes")
 
@@ -25,6 +26,6 @@ MAILBOXES = Routes("mailboxes")
 async def sync_mailbox(request: web.Request, given: SyncMailbox) -> web.Response:
     """Queue a delta sync of a mailbox now. One that is queued and has not started stands for all that ask."""
     mailbox = request.match_info["mailbox"].lower()
-    organization = request.app[DIRECTORY].owner(mailbox, given.organization_id)
+    organization = visible(request).owner(mailbox, given.organization_id)
     await request.app[LOOKS].want(Place(organization.id, mailbox))
     return answer(SyncQueued(mailbox=mailbox, organization_id=organization.id, status="queued"), status=202)

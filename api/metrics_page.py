@@ -26,6 +26,7 @@ _REDIS_TIMEOUT_S = 2.0
     "/metrics",
     takes=NOTHING,
     needs="read",
+    whole_service=True,
     answers={200: Answer("Prometheus text format 0.0.4.", media="text/plain")},
 )
 async def show_metrics(request: web.Request, _: None) -> web.Response:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.idempotency import HEADER, REPLAYED
 from api.routes import Answer, Route
 from api.schemas.errors import Refused
 from workers import __version__
@@ -29,15 +30,36 @@ _DESCRIPTION = """\
 Understands and handles the mail of Microsoft 365 mailboxes by each organization's own rules. Every JSON
 answer is `{"success", "data", "error", "timestamp"}`; errors add `code`, `details` and `correlationId`."""
 
+_SECURITY = """\
+An API key of `econeura keys create`. Each operation names the scope that it needs: read, submit, operate or
+admin; none includes another. A key that is bound to an organization sees and does only what is that
+organization's; operations marked `x-whole-service` need a key that is bound to none."""
+_NAMED = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "A name for this request, such as a UUID. Sent again under it within 24 hours, the "
+    "request is not done again: it gets the same answer, with `Idempotency-Replayed: true`. Another body "
+    "under the name is refused (422), and any while the first is in hand (409). Names are the key's own.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+_REPLAYED = {
+    REPLAYED: {"description": "This is the answer of an earlier request.", "schema": {"const": "true"}}
+}
+
 # status -> (description, code, error) of an example
 _REFUSALS: dict[int, tuple[str, str, str]] = {
     400: ("Malformed request.", "invalid_json", "the body is not valid JSON: unexpected end of data"),
     401: (
-        "The API key is missing or wrong.",
+        "The API key is missing, wrong or expired.",
         "unauthorized",
         "send the API key as Authorization: Bearer KEY",
     ),
-    403: ("Not for this caller.", "forbidden_host", "the service answers only as localhost or 127.0.0.1"),
+    403: (
+        "The key lacks the scope, or is bound to an organization and this is about the whole service.",
+        "missing_scope",
+        "the key is not good for this: it lacks the scope submit",
+    ),
     404: ("Not there.", "not_found", "no such job (jobs are kept for seven days)"),
     408: ("The body did not arrive in time.", "request_timeout", "the body did not arrive in time"),
     409: ("Not possible now.", "conflict", "the service has no public URL"),
@@ -81,7 +103,9 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": definitions.get("$defs", {}),
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": _SECURITY},
+            },
         },
     }
 
@@ -108,12 +132,12 @@ def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
         "operationId": route.name,
         "tags": [route.tag],
         "summary": route.summary,
-        "x-needs": route.needs,
+        "x-whole-service": route.whole_service,
         # Without a key the service listens on loopback alone, and asks for none.
-        "security": [] if route.needs == "nothing" else [{"key": []}, {}],
+        "security": [] if route.needs == "nothing" else [{"key": [route.needs]}, {}],
         "parameters": _parameters(route),
         "responses": {
-            **{str(status): _answer(given, schemas) for status, given in route.answers.items()},
+            **{str(status): _answer(route, given, schemas) for status, given in route.answers.items()},
             **{str(status): _refusal(status, schemas) for status in _refusals_of(route)},
         },
     }
@@ -143,14 +167,15 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}
         for name, text in route.request_headers.items()
     ]
-    return parameters
+    return [*parameters, _NAMED] if route.is_repeatable else parameters
 
 
-def _answer(given: Answer, schemas: dict[Any, Any]) -> dict[str, Any]:
+def _answer(route: Route, given: Answer, schemas: dict[Any, Any]) -> dict[str, Any]:
     response: dict[str, Any] = {
         "description": given.description,
         "headers": {
             **_CORRELATION,
+            **(_REPLAYED if route.is_repeatable else {}),
             **{
                 name: {"description": text, "schema": {"type": "string"}}
                 for name, text in given.headers.items()
@@ -192,7 +217,7 @@ def _refusal(status: int, schemas: dict[Any, Any]) -> dict[str, Any]:
     }
     response: dict[str, Any] = {
         "description": description,
-        "headers": {**_CORRELATION, **(_RETRY_AFTER if status == 503 else {})},
+        "headers": {**_CORRELATION, **(_RETRY_AFTER if status in (409, 503) else {})},
         "content": {"application/json": {"schema": schemas[Refused], "example": example}},
     }
     return response
@@ -207,6 +232,8 @@ def _refusals_of(route: Route) -> list[int]:
         statuses |= {408, 413, 415, 422}
     if route.takes.query is not None or "{" in route.path:
         statuses.add(422)
+    if route.is_repeatable:
+        statuses |= {408, 409, 413, 415, 422}
     return sorted(statuses - set(route.answers))
 
 

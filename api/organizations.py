@@ -12,7 +12,8 @@ from api.envelope import answer
 from api.refusals import invalid
 from api.routes import NOTHING, Answer, Routes
 from api.schemas.organizations import OneOrganization, OrganizationList, ShownOrganization, ShownRule, Switch
-from api.wiring import DIRECTORY, STORE
+from api.visibility import visible
+from api.wiring import STORE
 from workers import logs
 from workers.decisions import default_rules, rule_named
 from workers.organizations import Organization, Rule
@@ -29,9 +30,9 @@ _log = logs.get_logger("api")
     answers={200: Answer("All of them.", OrganizationList)},
 )
 async def list_organizations(request: web.Request, _: None) -> web.Response:
-    """List the configured organizations, their rules and what is paused."""
+    """List the configured organizations (those that the key is good for), their rules and what is paused."""
     organizations = await asyncio.gather(
-        *(_shown(request, organization) for organization in request.app[DIRECTORY].current)
+        *(_shown(request, organization) for organization in visible(request))
     )
     return answer(OrganizationList(organizations=list(organizations), count=len(organizations)))
 
@@ -69,7 +70,7 @@ async def resume(request: web.Request, given: Switch) -> web.Response:
 
 
 def _named(request: web.Request, given: Switch) -> Organization:
-    organization = request.app[DIRECTORY].organization(request.match_info["id"])
+    organization = visible(request).organization(request.match_info["id"])
     if given.rule is not None and rule_named(organization, given.rule) is None:
         raise invalid("rule", f"organization {organization.id} has no such rule")
     return organization

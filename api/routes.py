@@ -13,12 +13,13 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from api.bodies import check_path, read_body, read_json, read_query
+from workers.store.api_keys import Scope
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Taken = TypeVar("Taken")
 Model = TypeVar("Model", bound=BaseModel)
-Scope = Literal["nothing", "read", "submit", "operate", "admin"]
-"""What a caller must be allowed to do."""
+Needs = Literal["nothing"] | Scope
+"""The scope that a caller's key must have."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Route:
-    """One route. `refusals` are the error statuses of its own, besides those that any request may get."""
+    """One route. `refusals` are the error statuses of its own, besides those that any request may get.
+
+    `whole_service`: about no single organization, so not for a key that is bound to one.
+    """
 
     method: str
     path: str
@@ -83,10 +87,16 @@ class Route:
     summary: str
     description: str
     takes: Takes[Any]
-    needs: Scope
+    needs: Needs
+    whole_service: bool
     answers: Mapping[int, Answer]
     refusals: tuple[int, ...]
     request_headers: Mapping[str, str]
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether callers may name a request (Idempotency-Key), to repeat it without doing it twice."""
+        return self.method == "POST" and self.needs != "nothing"
 
 
 class Routes:
@@ -101,9 +111,10 @@ class Routes:
         method: str,
         path: str,
         *,
-        needs: Scope,
+        needs: Needs,
         answers: Mapping[int, Answer],
         takes: Takes[Taken],
+        whole_service: bool = False,
         refusals: tuple[int, ...] = (),
         request_headers: Mapping[str, str] | None = None,
     ) -> Callable[[Callable[[web.Request, Taken], Awaitable[web.StreamResponse]]], None]:
@@ -129,6 +140,7 @@ class Routes:
                     description=" ".join(description.split()),
                     takes=takes,
                     needs=needs,
+                    whole_service=whole_service,
                     answers=answers,
                     refusals=refusals,
                     request_headers=request_headers or {},

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from api import routes
-from api.directory import Directory
+from api.caller import CALLER
 from api.envelope import answer
 from api.refusals import Refusal, invalid, not_found
 from api.routes import NOTHING, Answer, Routes
@@ -20,7 +20,8 @@ from api.schemas.subscriptions import (
     SubscriptionList,
     SubscriptionsQuery,
 )
-from api.wiring import CONTEXT, DIRECTORY, SETTINGS, STORE
+from api.visibility import Visible, visible
+from api.wiring import CONTEXT, SETTINGS, STORE
 from workers import logs
 from workers.errors import EconeuraError
 from workers.graph.subscriptions import Subscription as AtGraph
@@ -43,7 +44,7 @@ _GRAPH_TIMEOUT_S = 10.0
 )
 async def list_subscriptions(request: web.Request, asked: SubscriptionsQuery) -> web.Response:
     """List the subscriptions, as Graph has them and as we know them, with the seconds each has left."""
-    organizations = _asked_for(request.app[DIRECTORY], asked.organization_id)
+    organizations = _asked_for(visible(request), asked.organization_id)
     stored = await request.app[STORE].subscriptions.all()
     shown = []
     for found in await asyncio.gather(*(_joined(request, each, stored) for each in organizations)):
@@ -64,7 +65,7 @@ async def create_subscription(request: web.Request, given: NewSubscription) -> w
 
     Graph validates our webhook before it agrees.
     """
-    organization = request.app[DIRECTORY].owner(given.mailbox, given.organization_id)
+    organization = visible(request).owner(given.mailbox, given.organization_id)
     folder = organization.folders[0] if given.folder is None else given.folder
     if folder not in organization.folders:
         raise invalid("folder", f"not a watched folder of {organization.id}: it would be removed again")
@@ -90,21 +91,23 @@ async def create_subscription(request: web.Request, given: NewSubscription) -> w
 async def delete_subscription(request: web.Request, _: None) -> web.Response:
     """End a subscription. graph_sync makes a new one as long as the folder is watched."""
     subscription = await request.app[STORE].subscriptions.get(request.match_info["id"])
-    if subscription is None:
+    if subscription is None or not request[CALLER].may_see(subscription.organization_id):
         raise not_found("no such subscription")
     await subscribing.remove(request.app[CONTEXT], subscription.organization_id, subscription.id)
     _log.info("unsubscribed", organizationId=subscription.organization_id, subscription=subscription.id)
     return answer(Deleted(id=subscription.id, deleted=True))
 
 
-def _asked_for(directory: Directory, organization_id: str | None) -> list[Organization]:
-    return list(directory.current) if organization_id is None else [directory.organization(organization_id)]
+def _asked_for(organizations: Visible, organization_id: str | None) -> list[Organization]:
+    return list(organizations) if organization_id is None else [organizations.organization(organization_id)]
 
 
 async def _joined(
     request: web.Request, organization: Organization, stored: list[Subscription]
 ) -> list[ShownSubscription]:
     ours = {item.id: item for item in stored if item.organization_id == organization.id}
+    # Graph lists those of the app: organizations that share one would see each other's.
+    known = {item.id for item in stored}
     try:
         async with asyncio.timeout(_GRAPH_TIMEOUT_S):
             found = await subscribing.at_graph(request.app[CONTEXT], organization.id)
@@ -114,7 +117,7 @@ async def _joined(
         return [_shown(item, at_graph=None) for item in ours.values()]
     present = {item.id: item for item in found}
     shown = [_shown(item, at_graph=item.id in present) for item in ours.values()]
-    return shown + [_stray(item, organization) for item in found if item.id not in ours]
+    return shown + [_stray(item, organization) for item in found if item.id not in known]
 
 
 def _shown(subscription: Subscription, *, at_graph: bool | None) -> ShownSubscription:

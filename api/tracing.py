@@ -43,7 +43,6 @@ def _action(step: PlannedStep) -> TracedAction:
         detail=step.detail,
         attempts=step.attempts,
         categories=list(step.categories),
-        template=step.template,
         request_ids=list(step.request_ids),
         changed_at=step.changed_at or None,
     )

@@ -10,6 +10,7 @@ from aiohttp import web
 from actors.outbox import Outbox
 from api.directory import Directory
 from api.graph_watch import GraphWatch
+from api.keyring import Keyring
 from api.known_subscriptions import KnownSubscriptions
 from api.looks import Looks
 from api.routes import Route
@@ -30,6 +31,7 @@ SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
 ROUTE_TABLE: web.AppKey[Sequence[Route]] = web.AppKey("route_table")
 DIRECTORY: web.AppKey[Directory] = web.AppKey("directory", Directory)
 DRAINING: web.AppKey[asyncio.Event] = web.AppKey("draining", asyncio.Event)
+KEYRING: web.AppKey[Keyring] = web.AppKey("keyring", Keyring)
 STORE: web.AppKey[Store] = web.AppKey("store", Store)
 PRODUCER: web.AppKey[Producer] = web.AppKey("producer", Producer)
 SUBMISSIONS: web.AppKey[Submissions] = web.AppKey("submissions", Submissions)
@@ -53,6 +55,12 @@ async def open_store(app: web.Application) -> AsyncIterator[None]:
         app[LOOKS] = Looks(store.mailboxes, producer)
         app[KNOWN_SUBSCRIPTIONS] = KnownSubscriptions(store.subscriptions)
         app[GRAPH_WATCH] = GraphWatch(store, app[DIRECTORY])
+        yield
+
+
+async def open_keyring(app: web.Application) -> AsyncIterator[None]:
+    """The API keys, known from here on."""
+    async with app[KEYRING].following(app[STORE].api_keys):
         yield
 
 

@@ -120,7 +120,6 @@ class TracedAction(Shown):
     detail: str
     attempts: int
     categories: list[str]
-    template: str | None
     request_ids: list[str]
     changed_at: str | None
 

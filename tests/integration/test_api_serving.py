@@ -167,11 +167,20 @@ def test_a_port_in_use_is_said_and_not_shared_by_chance(redis_url: str, tmp_path
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org"])  # noqa: S104 refused
-def test_no_other_machine_is_let_in_without_keys(tmp_path: Path, host: str) -> None:
-    env = environment(REDIS_URL="redis://127.0.0.1:1", HOST=host, ECONEURA_DATA_DIR=tmp_path)
+def test_no_other_machine_is_let_in_without_keys(redis_url: str, tmp_path: Path, host: str) -> None:
+    env = environment(REDIS_URL=redis_url, HOST=host, ECONEURA_DATA_DIR=tmp_path)
     refused = econeura("api", env=env)
     assert refused.returncode == 2
     assert refused.stderr.startswith("econeura: HOST: ")
+    assert "keys create" in refused.stderr and "ECONEURA_BOOTSTRAP_KEY_FILE" in refused.stderr
+
+
+def test_while_nobody_can_tell_whether_there_are_keys_it_does_not_start_and_may_be_started_again(
+    tmp_path: Path,
+) -> None:
+    env = environment(REDIS_URL="redis://127.0.0.1:1", HOST="0.0.0.0", ECONEURA_DATA_DIR=tmp_path)  # noqa: S104
+    refused = econeura("api", env=env)
+    assert (refused.returncode, "redis cannot be reached" in refused.stderr) == (1, True)
 
 
 def test_it_serves_tls_by_itself(redis_url: str, tmp_path: Path) -> None:

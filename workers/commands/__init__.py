@@ -14,5 +14,6 @@ COMMANDS: dict[str, str] = {
     "scheduler": "run the scheduler of the periodic jobs",
     "demo": "watch the whole service handle a sample mailbox, or your own .eml and .mbox files",
     "analyse": "say what a message means: .eml files or JSON lines in, JSON lines out; needs no service",
+    "keys": "create, list and revoke the API keys",
     "check": "verify settings, Redis, Graph access and webhook reachability, and say what to fix",
 }

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from workers.redis_clients import AsyncRedis, connect
 from workers.settings import Settings
+from workers.store.answers import Answers
+from workers.store.api_keys import ApiKey, ApiKeys
 from workers.store.exports import Exports
 from workers.store.health import HealthRecords
 from workers.store.jobs import Job, Jobs, NewJob
@@ -22,6 +24,9 @@ from workers.store.subscriptions import Subscription, Subscriptions
 from workers.store.switches import Switches
 
 __all__ = [
+    "Answers",
+    "ApiKey",
+    "ApiKeys",
     "Ended",
     "Exports",
     "FolderState",
@@ -63,6 +68,8 @@ class Store:
     health: HealthRecords
     exports: Exports
     report_mails: ReportMails
+    api_keys: ApiKeys
+    answers: Answers
 
     @classmethod
     def over(cls, client: AsyncRedis, settings: Settings) -> Store:
@@ -85,6 +92,8 @@ class Store:
             health=HealthRecords(client, keys),
             exports=Exports(client, keys),
             report_mails=ReportMails(client, keys),
+            api_keys=ApiKeys(client, keys),
+            answers=Answers(client, keys),
         )  # fmt: skip
 
     @classmethod

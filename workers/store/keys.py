@@ -73,6 +73,18 @@ class Keys:
         """Channel: ids of jobs that ended, for callers that wait."""
         return self._key("jobs-ended")
 
+    def api_keys(self) -> str:
+        """Hash: id -> API key without its secret (JSON)."""
+        return self._key("api-keys")
+
+    def api_keys_used(self) -> str:
+        """Hash: id of an API key -> when it was last used (ms)."""
+        return self._key("api-keys-used")
+
+    def idempotent(self, caller: str, name: str) -> str:
+        """String: the answer to a request that its caller named, or a claim while it is in hand (JSON)."""
+        return self._key("idempotent", caller, fingerprint(name))
+
     def paused(self) -> str:
         """Set: organizations ("id") and rules ("id/rule") that a person paused."""
         return self._key("paused")

@@ -1,0 +1,76 @@
+"""`econeura keys`: a key is printed once, listed without its secret, and ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.econeura import econeura, environment
+
+ORGANIZATIONS = """
+[organizations.acme]
+tenant_id = "t"
+client_id = "c"
+client_secret = "file:secret"
+mailboxes = ["a@acme.example"]
+"""
+
+
+@pytest.fixture
+def env(redis_url: str, tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "secret").write_text("s")
+    (tmp_path / "organizations.toml").write_text(ORGANIZATIONS)
+    return environment(
+        REDIS_URL=redis_url,
+        ECONEURA_DATA_DIR=tmp_path / "data",
+        ECONEURA_ORGANIZATIONS=tmp_path / "organizations.toml",
+    )
+
+
+def test_the_key_alone_is_on_standard_output(env: dict[str, str]) -> None:
+    made = econeura("keys", "create", "--name", "crm", "--scope", "submit,read", env=env)
+    assert made.returncode == 0, made.stderr
+    (text,) = made.stdout.splitlines()
+    _, key_id, secret = text.split("_", 2)
+    assert len(secret) >= 40
+    assert secret not in made.stderr and key_id in made.stderr
+    listed = econeura("keys", "list", env=env).stdout
+    row = next(line for line in listed.splitlines() if key_id in line)
+    assert row.split()[1:4] == ["crm", "read,submit", "(all)"]
+    assert secret not in listed
+
+
+def test_a_revoked_key_is_gone(env: dict[str, str]) -> None:
+    words = ("--name", "crm", "--scope", "read", "--organization", "acme", "--expires-days", "1")
+    key_id = econeura("keys", "create", *words, env=env).stdout.split("_")[1]
+    assert "acme" in econeura("keys", "list", env=env).stdout
+    assert econeura("keys", "revoke", key_id, env=env).returncode == 0
+    assert key_id not in econeura("keys", "list", env=env).stdout
+    again = econeura("keys", "revoke", key_id, env=env)
+    assert (again.returncode, key_id in again.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--scope", "read,write"), "write"),
+        (("--scope", ""), "--scope"),
+        (("--scope", "read", "--organization", "nobody"), "nobody"),
+        (("--scope", "read", "--expires-days", "0"), "--expires-days"),
+        (("--scope", "read", "--expires-days", "many"), "--expires-days"),
+        ((), "--scope"),
+    ],
+)
+def test_a_mistake_is_named_and_no_key_is_made(
+    env: dict[str, str], words: tuple[str, ...], named: str
+) -> None:
+    refused = econeura("keys", "create", "--name", "x", *words, env=env)
+    assert (refused.returncode, refused.stdout, named in refused.stderr) == (2, "", True)
+    assert len(econeura("keys", "list", env=env).stdout.splitlines()) == 1
+
+
+def test_redis_away_is_said_in_a_line(tmp_path: Path) -> None:
+    env = environment(REDIS_URL="redis://127.0.0.1:1", ECONEURA_DATA_DIR=tmp_path)
+    refused = econeura("keys", "list", env=env)
+    assert (refused.returncode, "redis" in refused.stderr, "Traceback" in refused.stderr) == (1, True, False)
