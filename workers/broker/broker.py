@@ -25,6 +25,7 @@ from workers.broker.scripts import Client
 from workers.broker.sender import Sender
 from workers.broker.sorting import sort
 from workers.broker.stats import QueueStats, read_stats
+from workers.broker.waiting import Waiting
 from workers.broker.work_queue import WorkQueue
 from workers.errors import QueueUnavailable
 
@@ -82,6 +83,10 @@ class Broker(DramatiqBroker):
     @property
     def dead_letters(self) -> DeadLetters:
         return DeadLetters(self.client, self.keys)
+
+    @property
+    def waiting(self) -> Waiting:
+        return Waiting(self.client, self.keys)
 
     def stats(self) -> QueueStats:
         """Sizes and ages of the queue, from O(1) reads; raises what redis-py raises."""
