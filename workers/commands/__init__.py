@@ -15,5 +15,6 @@ COMMANDS: dict[str, str] = {
     "demo": "watch the whole service handle a sample mailbox, or your own .eml and .mbox files",
     "analyse": "say what a message means: .eml files or JSON lines in, JSON lines out; needs no service",
     "keys": "create, list and revoke the API keys",
+    "queue": "see what waits and what became a dead letter; send dead letters again or drop them",
     "check": "verify settings, Redis, Graph access and webhook reachability, and say what to fix",
 }
