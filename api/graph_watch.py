@@ -54,6 +54,12 @@ class GraphWatch:
         now = datetime.now(UTC)
         ours = [item for item in subscriptions if item.organization_id == organization.id]
         degraded = sum(item.health != "ok" or datetime.fromisoformat(item.expires_at) < now for item in ours)
+        subscribed = {(item.mailbox, item.folder) for item in ours}
+        # Those that could not be had at all: their mail comes in by the timer alone.
+        degraded += sum(
+            bool(state.subscription_error) and place not in subscribed
+            for place, state in zip(places, states, strict=True)
+        )
         failing = reasons.total()
         return OrganizationHealth(
             status=_status(total=len(places), bad=failing, poor=failing + degraded),

@@ -58,6 +58,12 @@ async def test_a_broken_mailbox_is_shown_and_degrades_its_organization_alone(api
     assert (await api.get("/health/ready")).status == 200
 
 
+async def test_a_folder_that_nobody_tells_us_of_is_shown(api: Api) -> None:
+    await api.store.mailboxes.note_subscription(SUPPORT, "inbox", error="bad_request")
+    acme = (await api.get("/health")).data["services"]["graph"]["organizations"]["acme"]
+    assert (acme["status"], acme["failing"], acme["subscriptionsDegraded"]) == ("degraded", 0, 1)
+
+
 async def test_a_redis_that_may_lose_mail_is_said_so(tmp_path: Path) -> None:
     server = RedisProcess(tmp_path / "redis", arguments=("--maxmemory-policy", "allkeys-lru")).start()
     try:

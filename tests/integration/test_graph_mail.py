@@ -131,10 +131,10 @@ class TestCategories:
         self, sandbox: SandboxProcess, mailbox: str, graph: Graph
     ) -> None:
         made = [
-            await categories.ensure_category(graph, mailbox, name, "preset4")
+            await categories.ensure_categories(graph, mailbox, {name: "preset4"})
             for name in ("Finanzas", "FINANZAS")
         ]
-        assert made == [True, False]
+        assert made == [1, 0]
         held = sandbox.admin("GET", "state", mailbox=mailbox)["mailboxes"][mailbox]["categories"]
         assert [one["color"] for one in held if one["displayName"].casefold() == "finanzas"] == ["preset4"]
 
@@ -142,8 +142,7 @@ class TestCategories:
         self, mailbox: str, graph: Graph
     ) -> None:
         names = {f"Tema {number}" for number in range(23)}
-        for name in names:
-            await categories.ensure_category(graph, mailbox, name)
+        assert await categories.ensure_categories(graph, mailbox, dict.fromkeys(names, "preset0")) == 23
         assert await categories.category_names(graph, mailbox) > names
 
 

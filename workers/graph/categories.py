@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from workers.errors import Conflict
 from workers.graph import paths
 from workers.graph.client import Graph
@@ -18,14 +20,21 @@ async def category_names(graph: Graph, mailbox: str) -> frozenset[str]:
     return frozenset(names)
 
 
-async def ensure_category(graph: Graph, mailbox: str, name: str, colour: str = "preset0") -> bool:
-    """Create the master category where missing; True if it was. `colour` is none or preset0 to preset24."""
+async def ensure_categories(graph: Graph, mailbox: str, wanted: Mapping[str, str]) -> int:
+    """Create the master categories that are missing, of name -> colour (none or preset0 to preset24).
+
+    Returns how many were.
+    """
     # Exchange compares the names without regard to letter case, and refuses the second.
-    if name.casefold() in {existing.casefold() for existing in await category_names(graph, mailbox)}:
-        return False
+    existing = {name.casefold() for name in await category_names(graph, mailbox)}
     path = f"{paths.user(mailbox)}/outlook/masterCategories"
-    try:
-        await graph.post(path, mailbox=mailbox, json={"displayName": name, "color": colour})
-    except Conflict:
-        return False
-    return True
+    created = 0
+    for name, colour in wanted.items():
+        if name.casefold() in existing:
+            continue
+        try:
+            await graph.post(path, mailbox=mailbox, json={"displayName": name, "color": colour})
+        except Conflict:
+            continue
+        created += 1
+    return created

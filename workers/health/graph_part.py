@@ -101,3 +101,7 @@ async def _judge_mailboxes(context: Context, organization: Organization, part: P
     part.figures |= figures
     for code, count in errors.items():
         part.warn(f"{count} folder(s) cannot be read: {code}")
+    alone = Counter(state.subscription_error for state in states if state.subscription_error)
+    part.figures["foldersByTimerAlone"] = alone.total()
+    for code, count in alone.items():
+        part.warn(f"{count} folder(s) are looked at by the timer alone, no subscription: {code}")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from workers import logs, metrics
 from workers.decisions import REVIEW, URGENT, default_rules
+from workers.errors import AccessDenied
 from workers.graph import categories
 from workers.organizations import Organization
 from workers.pipeline.context import Context
 
+_log = logs.get_logger("categories")
 # Outlook's preset colours for the categories we create (graph/contract.md, section 5); others are grey.
 _COLOURS = {
     URGENT: "preset0", "finance": "preset4", "calendar": "preset7", "support": "preset1",
@@ -20,14 +23,21 @@ _OTHER_COLOUR = "preset10"
 async def ensure_categories(
     context: Context, organization_id: str, mailbox: str, names: Iterable[str], known: set[str]
 ) -> int:
-    """Create the master categories that a mailbox lacks; returns how many. `known` were seen there before."""
-    created = 0
-    for name in names:
-        if name not in known:
-            colour = _COLOURS.get(name.lower(), _OTHER_COLOUR)
-            graph = context.graph_of(organization_id)
-            created += await categories.ensure_category(graph, mailbox, name, colour)
-            await context.store.mailboxes.add_categories(mailbox, name)
+    """Create the master categories that a mailbox lacks; returns how many. `known` were seen there before.
+
+    Where the app may not, it goes without.
+    """
+    missing = {name: _COLOURS.get(name.lower(), _OTHER_COLOUR) for name in names if name not in known}
+    if not missing:
+        return 0
+    try:
+        created = await categories.ensure_categories(context.graph_of(organization_id), mailbox, missing)
+    except AccessDenied as denied:
+        # Only the colours are missing then: a message takes any name.
+        metrics.ERRORS.labels("no_master_categories", "categories", "warning").inc()
+        _log.warning("no_master_categories", reason=str(denied))
+        return 0
+    await context.store.mailboxes.add_categories(mailbox, *missing)
     return created
 
 

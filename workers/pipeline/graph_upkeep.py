@@ -30,6 +30,7 @@ async def keep_in_touch(context: Context, organizations: Sequence[Organization])
     """Reconcile subscriptions and create missing categories; trouble of one organization stays with it."""
     figures = {"created": 0, "renewed": 0, "removed": 0, "failed": 0, "categories": 0}
     problems = []
+    await subscribing.forget_ended(context)
     for organization in organizations:
         try:
             counts = await subscribing.reconcile(context, organization)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from workers import logs, metrics
-from workers.errors import Conflict, EconeuraError, NotFound
+from workers.errors import Conflict, EconeuraError, NotFound, PermanentError
 from workers.graph import subscriptions as graph_subscriptions
 from workers.graph.client import Graph
 from workers.organizations import Organization
@@ -14,6 +17,11 @@ from workers.pipeline.context import Context
 from workers.store import Subscription
 
 _log = logs.get_logger("subscriptions")
+# Each is validated at our own webhook: a thousand at once would be a burst there, too.
+_AT_ONCE = 4
+
+Place = tuple[str, str]
+Seen = Literal["created", "renewed", "kept", "failed"]
 
 
 async def reconcile(context: Context, organization: Organization) -> dict[str, int]:
@@ -21,56 +29,64 @@ async def reconcile(context: Context, organization: Organization) -> dict[str, i
 
     With no public URL there are no subscriptions: the timer alone brings the mail in.
     """
-    counts = {"created": 0, "renewed": 0, "removed": 0, "failed": 0}
-    graph = context.graph_of(organization.id)
+    counts = Counter({"created": 0, "renewed": 0, "removed": 0, "failed": 0})
+    wanted = dict.fromkeys(_wanted(context, organization))
     present = {subscription.id for subscription in await at_graph(context, organization.id)}
-    known = {
-        (subscription.mailbox, subscription.folder): subscription
-        for subscription in await context.store.subscriptions.all()
-        if subscription.organization_id == organization.id
-    }
-    wanted = _wanted(context, organization)
-    for place, subscription in known.items():
-        if place not in wanted:
-            await remove(context, organization.id, subscription.id)
-            counts["removed"] += 1
-    kept = {known[place].id for place in wanted if place in known}
-    for stray in present - kept:
-        # Whose secret we do not know cannot be told from a forgery: end it.
+    kept: dict[Place, Subscription] = {}
+    for subscription in await context.store.subscriptions.all():
+        if subscription.organization_id != organization.id:
+            continue
+        place = (subscription.mailbox, subscription.folder)
+        if subscription.id in present and place in wanted and place not in kept:
+            kept[place] = subscription
+        else:
+            await context.store.subscriptions.delete(subscription.id)
+    graph = context.graph_of(organization.id)
+    for stray in present - {subscription.id for subscription in kept.values()}:
+        # Not wanted, or one whose secret we do not know: it cannot be told from a forgery.
         await graph_subscriptions.delete(graph, stray)
         counts["removed"] += 1
-    for mailbox, folder in wanted:
-        try:
-            done = await _ensure(
-                context, organization, mailbox, folder, known.get((mailbox, folder)), present
-            )
-        except EconeuraError as failed:
-            metrics.ERRORS.labels(failed.code, "subscriptions", "warning").inc()
-            _log.warning("subscription_failed", code=failed.code, folder=folder)
-            counts["failed"] += 1
-            await _mark(context, known.get((mailbox, folder)), failed.code)
-        else:
-            if done:
-                counts[done] += 1
-    return counts
+    at_once = asyncio.Semaphore(_AT_ONCE)
+
+    async def see_to(place: Place) -> None:
+        async with at_once:
+            counts[await _see_to(context, organization, place, kept.get(place))] += 1
+
+    await asyncio.gather(*(see_to(place) for place in wanted))
+    del counts["kept"]
+    return dict(counts)
+
+
+async def forget_ended(context: Context) -> None:
+    """Forget what ended of organizations that are no longer configured."""
+    for subscription in await context.store.subscriptions.all():
+        has_ended = datetime.fromisoformat(subscription.expires_at) < datetime.now(UTC)
+        if has_ended and context.organizations.get(subscription.organization_id) is None:
+            await context.store.subscriptions.delete(subscription.id)
 
 
 async def handle_lifecycle(
     context: Context, organization_id: str, mailbox: str, folder: str, subscription_id: str, event: str
 ) -> None:
-    """Do what a lifecycle event asks for; a look at the mailbox follows where something may be missed."""
-    organization = context.organization(organization_id)
-    graph = context.graph_of(organization_id)
-    if event == "reauthorizationRequired":
-        subscription = await context.store.subscriptions.get(subscription_id)
-        if subscription is not None:
-            await _renew(context, graph, subscription)
-        return
-    if event == "subscriptionRemoved":
-        await context.store.subscriptions.delete(subscription_id)
-        if (mailbox, folder) in _wanted(context, organization):
-            await subscribe(context, organization, mailbox, folder)
+    """Do what a lifecycle event asks for; before that, look at the mailbox: mail may have been missed."""
     await context.queue.sync(organization_id, mailbox)
+    organization = context.organization(organization_id)
+    place = (mailbox, folder)
+    if event not in ("reauthorizationRequired", "subscriptionRemoved"):
+        return
+    subscription = await context.store.subscriptions.get(subscription_id)
+    if place not in _wanted(context, organization) or subscription is None:
+        # It was replaced or is not wanted: an event that came late.
+        return
+    try:
+        if event == "reauthorizationRequired":
+            await _renew_or_replace(context, organization, subscription)
+        else:
+            await subscribe(context, organization, *place)
+            await context.store.subscriptions.delete(subscription_id)
+    except PermanentError as failed:
+        # Until it can be had again (graph_sync tries), the timer brings the mail in.
+        await _note_failure(context, place, failed, None)
 
 
 async def remove(context: Context, organization_id: str, subscription_id: str) -> None:
@@ -97,30 +113,44 @@ async def at_graph(context: Context, organization_id: str) -> list[graph_subscri
     ]
 
 
-async def _ensure(
-    context: Context,
-    organization: Organization,
-    mailbox: str,
-    folder: str,
-    known: Subscription | None,
-    present: set[str],
-) -> str:
-    if known is None or known.id not in present:
-        if known is not None:
-            await context.store.subscriptions.delete(known.id)
-        await subscribe(context, organization, mailbox, folder)
-        return "created"
-    # Renew at half life: one failed renewal still leaves days to try again.
-    created, expires = (datetime.fromisoformat(moment) for moment in (known.created_at, known.expires_at))
-    if datetime.now(UTC) < created + (expires - created) / 2:
-        return ""
+async def _see_to(
+    context: Context, organization: Organization, place: Place, known: Subscription | None
+) -> Seen:
     try:
-        await _renew(context, context.graph_of(organization.id), known)
+        if known is None:
+            await subscribe(context, organization, *place)
+            return "created"
+        # Renew at half life: one failed renewal still leaves days to try again.
+        created, expires = (datetime.fromisoformat(moment) for moment in (known.created_at, known.expires_at))
+        if known.health == "ok" and datetime.now(UTC) < created + (expires - created) / 2:
+            return "kept"
+        return await _renew_or_replace(context, organization, known)
+    except EconeuraError as failed:
+        await _note_failure(context, place, failed, known)
+        return "failed"
+
+
+async def _renew_or_replace(
+    context: Context, organization: Organization, subscription: Subscription
+) -> Literal["created", "renewed"]:
+    try:
+        await _renew(context, context.graph_of(organization.id), subscription)
     except NotFound:
-        await context.store.subscriptions.delete(known.id)
-        await subscribe(context, organization, mailbox, folder)
+        await context.store.subscriptions.delete(subscription.id)
+        await subscribe(context, organization, subscription.mailbox, subscription.folder)
         return "created"
     return "renewed"
+
+
+async def _note_failure(
+    context: Context, place: Place, failed: EconeuraError, still_there: Subscription | None
+) -> None:
+    metrics.ERRORS.labels(failed.code, "subscriptions", "warning").inc()
+    _log.warning("subscription_failed", code=failed.code, folder=place[1], reason=str(failed))
+    if still_there is None:
+        await context.store.mailboxes.note_subscription(*place, error=failed.code)
+    else:
+        await context.store.subscriptions.save(replace(still_there, health=failed.code))
 
 
 async def subscribe(context: Context, organization: Organization, mailbox: str, folder: str) -> Subscription:
@@ -155,6 +185,7 @@ async def subscribe(context: Context, organization: Organization, mailbox: str, 
         created_at=datetime.now(UTC).isoformat(),
     )
     await context.store.subscriptions.save(subscription)
+    await context.store.mailboxes.note_subscription(mailbox, folder, error="")
     # What arrived before Graph began to tell us is found by looking.
     await context.queue.sync(organization.id, mailbox)
     return subscription
@@ -173,11 +204,7 @@ async def _renew(context: Context, graph: Graph, subscription: Subscription) -> 
     await context.store.subscriptions.save(
         replace(subscription, expires_at=expires.isoformat(), created_at=now.isoformat(), health="ok")
     )
-
-
-async def _mark(context: Context, subscription: Subscription | None, health: str) -> None:
-    if subscription is not None:
-        await context.store.subscriptions.save(replace(subscription, health=health))
+    await context.store.mailboxes.note_subscription(subscription.mailbox, subscription.folder, error="")
 
 
 def _notification_url(context: Context) -> str:

@@ -17,6 +17,8 @@ _QUEUED_TTL_S = 15
 # A mailbox that was taken away and comes back after so long is a new one.
 _REMEMBERED_S = 90 * 86400
 
+_READ = ("link", "synced_at", "error", "counted_at", "subscription_error")
+
 
 @dataclass(frozen=True)
 class FolderState:
@@ -31,6 +33,8 @@ class FolderState:
     counted_at: int = 0
     was_listed: bool = False
     """Its messages were listed before: one that the ledger does not know may be one that it has forgotten."""
+    subscription_error: str = ""
+    """Why no subscription tells us of it, "" where one does or none is asked for."""
 
 
 class Mailboxes:
@@ -105,6 +109,10 @@ class Mailboxes:
         """Note that the folder was counted against the ledger."""
         return await self._held(mailbox, folder, owner, "counted")
 
+    async def note_subscription(self, mailbox: str, folder: str, *, error: str) -> None:
+        """Note why a folder has no subscription, "" once it has one."""
+        await self._redis.hset(self._keys.folder(mailbox, folder), "subscription_error", error)
+
     async def release(self, mailbox: str, folder: str, *, owner: str, error: str = "") -> bool:
         """Give the folder back; True if somebody asked meanwhile and one more round is due."""
         return await self._held(mailbox, folder, owner, "done", error)
@@ -120,7 +128,7 @@ class Mailboxes:
         """State of each (mailbox, folder), in one round trip."""
         async with self._redis.pipeline(transaction=False) as step:
             for mailbox, folder in places:
-                step.hmget(self._keys.folder(mailbox, folder), "link", "synced_at", "error", "counted_at")
+                step.hmget(self._keys.folder(mailbox, folder), *_READ)
                 step.get(self._keys.watched_since(mailbox, folder))
             replies = await step.execute()
         return [_state(*pair) for pair in zip(replies[::2], replies[1::2], strict=True)]
@@ -135,7 +143,14 @@ class Mailboxes:
 
 
 def _state(fields: Sequence[bytes | None], since: bytes | None) -> FolderState:
-    link, synced_at, error, counted_at = (part.decode() if part else "" for part in fields)
+    link, synced_at, error, counted_at, subscription_error = (
+        part.decode() if part else "" for part in fields
+    )
     return FolderState(
-        link or None, int(since or 0), int(synced_at or 0), error, counted_at=int(counted_at or 0)
+        link or None,
+        int(since or 0),
+        int(synced_at or 0),
+        error,
+        counted_at=int(counted_at or 0),
+        subscription_error=subscription_error,
     )

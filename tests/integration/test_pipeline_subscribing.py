@@ -1,0 +1,236 @@
+"""Subscriptions are kept: whatever happens to them at Graph or here, the next look puts it right."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.pipeline_world import World, a_world
+from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.sandbox_webhook import Webhook, listening
+from workers.organizations import Organization
+from workers.pipeline import subscribing
+from workers.store import Subscription
+
+NOTHING = {"created": 0, "renewed": 0, "removed": 0, "failed": 0}
+
+
+@pytest.fixture(scope="module")
+def sandbox_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(sandbox_of_module: SandboxProcess) -> Iterator[SandboxProcess]:
+    yield sandbox_of_module
+    sandbox_of_module.admin("DELETE", "faults")
+
+
+@pytest.fixture
+async def webhook() -> AsyncIterator[Webhook]:
+    async with listening() as webhook:
+        yield webhook
+
+
+@pytest.fixture
+async def world(
+    sandbox: SandboxProcess, webhook: Webhook, redis_url: str, tmp_path: Path
+) -> AsyncIterator[World]:
+    public_url = webhook.url.removesuffix("/listen")
+    async with a_world(sandbox, redis_url, tmp_path, public_url=public_url) as world:
+        yield world
+
+
+def acme(world: World) -> Organization:
+    return next(iter(world.context.organizations))
+
+
+async def reconciled(world: World) -> dict[str, int]:
+    """What a look at the subscriptions did, beside nothing."""
+    counts = await subscribing.reconcile(world.context, acme(world))
+    assert set(counts) == set(NOTHING)
+    return {what: count for what, count in counts.items() if count}
+
+
+async def ours(world: World) -> Subscription:
+    (only,) = await world.context.store.subscriptions.all()
+    return only
+
+
+def at_graph(world: World) -> list[dict[str, Any]]:
+    found = world.sandbox.admin("GET", "state", summary=1)["subscriptions"]
+    return [one for one in found if one["mailbox"] == world.mailbox]
+
+
+async def both_agree(world: World) -> None:
+    (there,) = at_graph(world)
+    assert (await ours(world)).id == there["id"]
+
+
+async def error_of(world: World) -> str:
+    return (await world.context.store.mailboxes.read(world.mailbox, "inbox")).subscription_error
+
+
+async def test_one_is_made_and_a_look_follows_it(world: World) -> None:
+    assert await reconciled(world) == {"created": 1}
+    assert [work.name for work in world.queue.waiting] == ["sync"]
+    assert await reconciled(world) == {}
+    await both_agree(world)
+
+
+@pytest.mark.parametrize("event", ["subscriptionRemoved", "expired"])
+async def test_one_that_graph_dropped_without_our_hearing_is_made_anew(world: World, event: str) -> None:
+    await reconciled(world)
+    former = await ours(world)
+    order = {"event": event, "subscription_id": former.id}
+    world.sandbox.admin("POST", "lifecycle", order)
+    assert await reconciled(world) == {"created": 1}
+    await both_agree(world)
+    assert (await ours(world)).id != former.id
+
+
+async def test_one_that_we_lost_track_of_is_replaced(world: World) -> None:
+    await reconciled(world)
+    (lost,) = at_graph(world)
+    await world.context.store.redis.delete(world.context.store.keys.subscriptions())
+    assert await reconciled(world) == {"removed": 1, "created": 1}
+    await both_agree(world)
+    assert at_graph(world)[0]["id"] != lost["id"], "its secret is not known any more"
+
+
+async def test_a_second_one_of_the_same_folder_is_forgotten(world: World) -> None:
+    await reconciled(world)
+    stale = replace(await ours(world), id="of-a-former-life", health="conflict")
+    await world.context.store.subscriptions.save(stale)
+    assert await reconciled(world) == {}
+    await both_agree(world)
+
+
+async def test_it_is_renewed_at_half_life_and_not_before(world: World) -> None:
+    await reconciled(world)
+    young = await ours(world)
+    half = timedelta(minutes=10_070) / 2
+    aged = replace(young, created_at=(datetime.now(UTC) - half - timedelta(minutes=10)).isoformat())
+    aged = replace(aged, expires_at=(datetime.now(UTC) + half - timedelta(minutes=10)).isoformat())
+    await world.context.store.subscriptions.save(aged)
+    assert await reconciled(world) == {"renewed": 1}
+    assert (await ours(world)).expires_at > aged.expires_at
+    assert await reconciled(world) == {}
+
+
+async def test_one_that_cannot_be_had_is_shown_until_it_can(world: World, webhook: Webhook) -> None:
+    answer, webhook.echo = webhook.echo, lambda token: web.Response(status=503)
+    assert await reconciled(world) == {"failed": 1}
+    assert await error_of(world) == "bad_request"
+    assert await world.sync() == 0, "the timer looks all the same"
+    assert await error_of(world) == "bad_request", "a look says nothing of the subscription"
+    webhook.echo = answer
+    assert await reconciled(world) == {"created": 1}
+    assert await error_of(world) == ""
+
+
+async def test_one_that_could_not_be_renewed_is_tried_again_at_once(
+    world: World, sandbox: SandboxProcess
+) -> None:
+    await reconciled(world)
+    aged = replace(await ours(world), created_at="2020-01-01T00:00:00+00:00")
+    await world.context.store.subscriptions.save(aged)
+    sandbox.fault("status", status=500, method="PATCH", path="/subscriptions/", count=1)
+    assert await reconciled(world) == {"failed": 1}
+    assert (await ours(world)).health == "temporary" and await error_of(world) == "", "it still tells us"
+    assert await reconciled(world) == {"renewed": 1}
+    assert (await ours(world)).health == "ok"
+
+
+class TestLifecycleEvents:
+    async def hear(self, world: World, event: str) -> None:
+        known = await ours(world)
+        await subscribing.handle_lifecycle(world.context, "acme", world.mailbox, "inbox", known.id, event)
+
+    @pytest.fixture(autouse=True)
+    async def subscribed(self, world: World) -> None:
+        await reconciled(world)
+        world.queue.waiting.clear()
+
+    @pytest.mark.parametrize("event", ["missed", "subscriptionRemoved", "reauthorizationRequired"])
+    async def test_each_makes_us_look_and_leaves_one_live_subscription(
+        self, world: World, event: str
+    ) -> None:
+        order = {"event": event, "subscription_id": (await ours(world)).id}
+        world.sandbox.admin("POST", "lifecycle", order)
+        await self.hear(world, event)
+        assert "sync" in {work.name for work in world.queue.waiting}
+        await both_agree(world)
+        assert not at_graph(world)[0].get("needsReauthorization")
+
+    async def test_reauthorizing_one_that_is_gone_makes_a_new_one(self, world: World) -> None:
+        order = {"event": "expired", "subscription_id": (await ours(world)).id}
+        world.sandbox.admin("POST", "lifecycle", order)
+        await self.hear(world, "reauthorizationRequired")
+        await both_agree(world)
+
+    async def test_a_removed_one_that_cannot_be_had_again_is_no_dead_letter(
+        self, world: World, webhook: Webhook
+    ) -> None:
+        order = {"event": "subscriptionRemoved", "subscription_id": (await ours(world)).id}
+        world.sandbox.admin("POST", "lifecycle", order)
+        answer, webhook.echo = webhook.echo, lambda token: web.Response(status=503)
+        await self.hear(world, "subscriptionRemoved")
+        assert await error_of(world) == "bad_request"
+        webhook.echo = answer
+        assert await reconciled(world) == {"created": 1}
+        await both_agree(world)
+
+    async def test_an_event_of_one_that_was_replaced_changes_nothing(self, world: World) -> None:
+        await subscribing.handle_lifecycle(
+            world.context, "acme", world.mailbox, "inbox", "of-a-former-life", "subscriptionRemoved"
+        )
+        await both_agree(world)
+
+
+async def test_what_is_no_longer_configured_is_ended(world: World) -> None:
+    await reconciled(world)
+    world.configure(mailboxes=[world.sandbox.add_mailbox(f"otro-{world.mailbox}")])
+    assert await reconciled(world) == {"removed": 1, "created": 1}
+    assert at_graph(world) == []
+
+
+async def test_an_organization_that_is_gone_leaves_nothing_once_its_subscriptions_have_ended(
+    world: World,
+) -> None:
+    await reconciled(world)
+    mine = await ours(world)
+    ended = "2026-01-01T00:00:00+00:00"
+    await world.context.store.subscriptions.save(
+        replace(mine, id="a", organization_id="gone", expires_at=ended)
+    )
+    await world.context.store.subscriptions.save(replace(mine, id="b", organization_id="gone"))
+    await subscribing.forget_ended(world.context)
+    assert {one.id for one in await world.context.store.subscriptions.all()} == {mine.id, "b"}
+
+
+async def test_many_are_made_a_few_at_a_time(world: World, webhook: Webhook) -> None:
+    addresses = [f"n{number}-{world.mailbox}" for number in range(40)]
+    world.sandbox.admin("POST", "mailboxes", {"addresses": addresses})
+    world.configure(mailboxes=addresses)
+    world.sandbox.behave(latency_ms=10)
+    assert await reconciled(world) == {"created": 40}
+    world.sandbox.behave(latency_ms=0)
+    assert len(webhook.handshakes) == 80, "each address is validated for notifications and for events"
+
+
+async def test_master_categories_that_may_not_be_made_stop_no_action(
+    world: World, sandbox: SandboxProcess
+) -> None:
+    sandbox.fault("status", status=403, mailbox=world.mailbox, path="masterCategories")
+    message_id = world.deliver(subject="Ayuda con el acceso")
+    await world.handle()
+    assert (await world.statuses(message_id))["categorize"] == "done"
+    assert world.folder("inbox")[0]["categories"] == ["Soporte"]
