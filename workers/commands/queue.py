@@ -100,10 +100,9 @@ def _stats(broker: Broker, _: argparse.Namespace) -> int:
 
 
 def _peek(broker: Broker, arguments: argparse.Namespace) -> int:
-    from workers.broker.peek import waiting
-
-    for message in waiting(broker.client, broker.keys, limit=arguments.limit):
-        print(f"{_moment(message.ready_ms)}  {message.priority:<7} {message.actor:<18} {message.message_id}")
+    for message in broker.waiting.peek(arguments.limit):
+        line = message.line.removeprefix("ready:")
+        print(f"{_moment(message.ready_ms)}  {line:<8} {message.actor:<18} {message.message_id}")
     return 0
 
 
