@@ -15,6 +15,7 @@ from api.dead_letters import DEAD_LETTERS
 from api.directory import Directory
 from api.docs import DOCS
 from api.emails import EMAILS
+from api.exports import EXPORTS
 from api.health import HEALTH
 from api.idempotency import answered_once
 from api.jobs import JOBS
@@ -39,6 +40,7 @@ RESOURCES = (
     CRON,
     DEAD_LETTERS,
     REPORTS,
+    EXPORTS,
     HEALTH,
     METRICS,
     DOCS,

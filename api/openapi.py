@@ -182,12 +182,13 @@ def _answer(route: Route, given: Answer, schemas: dict[Any, Any]) -> dict[str, A
             },
         },
     }
+    content = {}
     if given.data is not None:
-        response["content"] = {"application/json": {"schema": _envelope(schemas[given.data])}}
-    elif given.media:
+        content["application/json"] = {"schema": _envelope(schemas[given.data])}
+    if given.media:
         kind = "object" if given.media == "application/json" else "string"
-        response["content"] = {given.media: {"schema": {"type": kind}}}
-    return response
+        content[given.media] = {"schema": {"type": kind}}
+    return {**response, "content": content} if content else response
 
 
 def _envelope(data: Any) -> dict[str, Any]:

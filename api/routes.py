@@ -63,7 +63,7 @@ NOTHING: Takes[None] = Takes(_read_nothing)
 
 @dataclass(frozen=True)
 class Answer:
-    """A success: the model of the envelope's `data`, else a media type without envelope, else no content."""
+    """A success: the model of the envelope's `data`, a media type without envelope, either, or no content."""
 
     description: str
     data: type[BaseModel] | None = None

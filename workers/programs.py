@@ -58,9 +58,10 @@ def workers(settings: Settings, *, output: IO[bytes] | None = None) -> list[Prog
 def _ours(settings: Settings, output: IO[bytes] | None) -> list[Program]:
     drain_s = settings.shutdown_grace_s + _MARGIN_S
     # First nothing new comes in; callers that wait for a result still get it, as the workers run on.
+    # They share the port: the kernel hands each connection to one of them.
     api = Program("api", lambda _: _start("api", output=output), drain_s)
     scheduler = Program("scheduler", lambda _: _start("scheduler", output=output), drain_s)
-    return [api, scheduler, *workers(settings, output=output)]
+    return [*[api] * settings.api_processes, scheduler, *workers(settings, output=output)]
 
 
 def _private_redis(server: PrivateRedis) -> Program:

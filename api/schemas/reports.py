@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
 from api.schemas.forms import Given, OrganizationId, Shown
+
+Format = Literal["json", "html"]
 
 
 class ReportsQuery(Given):
     organization_id: OrganizationId | None = None
 
 
+class DayQuery(ReportsQuery):
+    format: Annotated[
+        Format | None, Field(description="Left out: html where Accept asks for text/html, else json.")
+    ] = None
+
+
 class Report(Shown):
-    """A report of one day. `formats`: html, json."""
+    """A report of one day, and the formats in which it can be had."""
 
     organization_id: str
     date: str
     name: str
-    formats: list[str]
+    formats: list[Format]
 
 
 class ReportList(Shown):
@@ -23,13 +35,34 @@ class ReportList(Shown):
     count: int
 
 
+class DayReport(Report):
+    """`content`: emailSummary, jobStatistics, systemHealth and what they are about."""
+
+    content: dict[str, Any] | None
+
+
+class DayReports(Shown):
+    reports: list[DayReport]
+    count: int
+
+
 class ExportFile(Shown):
-    organization_id: str
     name: str
     size_bytes: int
-    written_at: str
+    sha256: str
+
+
+class Export(Shown):
+    """An ISO week of an organization; `from_` and `until` are its bounds in the organization's timezone."""
+
+    organization_id: str
+    week: str
+    from_: Annotated[str, Field(alias="from")]
+    until: str
+    records: int
+    files: list[ExportFile]
 
 
 class ExportList(Shown):
-    exports: list[ExportFile]
+    exports: list[Export]
     count: int

@@ -1,4 +1,4 @@
-"""The documentation and the files that the API shows."""
+"""The documentation that the API shows."""
 
 from __future__ import annotations
 
@@ -43,37 +43,3 @@ async def test_the_page_takes_everything_from_us_and_runs_no_inline_script(api: 
 @pytest.mark.parametrize("name", ["index.html", "..", "%2e%2e%2fapp.py", "nothing.js", "swagger-ui.css%00"])
 async def test_only_the_files_of_the_page_are_served(api: Api, name: str) -> None:
     assert (await api.get(f"/docs/{name}")).status in (404, 422)
-
-
-async def test_without_any_report_the_lists_are_empty(api: Api) -> None:
-    assert (await api.get("/reports")).data == {"reports": [], "count": 0}
-    assert (await api.get("/exports")).data == {"exports": [], "count": 0}
-    assert (await api.get("/reports/2026-11-22")).status == 404
-
-
-async def test_reports_are_listed_newest_first_by_organization_and_day(api: Api, tmp_path: Path) -> None:
-    for file in (
-        "2026-11-21/email_summary.json",
-        "2026-11-22/email_summary.json",
-        "2026-11-22/email_summary.html",
-        "2026-11-22/.unfinished.tmp",
-        "notes/x.json",
-    ):
-        path = tmp_path / "data" / "reports" / "acme" / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("{}")
-    reports = (await api.get("/reports")).data["reports"]
-    assert [(report["date"], report["name"], report["formats"]) for report in reports] == [
-        ("2026-11-22", "email_summary", ["html", "json"]),
-        ("2026-11-21", "email_summary", ["json"]),
-    ]
-    assert (await api.get("/reports/2026-11-21")).data["count"] == 1
-    assert (await api.get("/reports?organizationId=solo")).data["count"] == 0
-
-
-async def test_exports_are_listed_with_their_sizes(api: Api, tmp_path: Path) -> None:
-    file = tmp_path / "data" / "exports" / "acme" / "2026-W47" / "ledger.jsonl.gz"
-    file.parent.mkdir(parents=True)
-    file.write_bytes(b"12345")
-    (export,) = (await api.get("/exports?organizationId=acme")).data["exports"]
-    assert (export["name"], export["sizeBytes"]) == ("acme/2026-W47/ledger.jsonl.gz", 5)
