@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from actors import policy, resources
-from actors.door import door
+from actors.door import attempt_of, door
+from workers import logs
+from workers.errors import TemporaryError, Throttled
 from workers.pipeline import death, processing, subscribing, syncing
+
+_log = logs.get_logger("actors")
 
 
 @policy.SYNC.actor
 async def sync_mailbox(organization_id: str, mailbox: str, notified_at_ms: int = 0) -> None:
-    """Bring in what is new in a mailbox."""
+    """Bring in what is new in a mailbox; what fails to the end is no dead letter, the timer looks anyway."""
     async with door(organization_id=organization_id) as queue_message:
-        await syncing.sync_mailbox(
-            resources.current(),
-            organization_id,
-            mailbox,
-            owner=queue_message.message_id,
-            notified_at_ms=notified_at_ms,
-        )
+        try:
+            await syncing.sync_mailbox(
+                resources.current(),
+                organization_id,
+                mailbox,
+                owner=queue_message.message_id,
+                notified_at_ms=notified_at_ms,
+            )
+        except TemporaryError as failed:
+            is_over = attempt_of(queue_message) >= policy.SYNC.max_attempts
+            if isinstance(failed, Throttled) or not is_over:
+                raise
+            _log.error("mailbox_not_synced", code=failed.code, reason=str(failed))
 
 
 @policy.PROCESS.actor

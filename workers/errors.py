@@ -54,6 +54,12 @@ class Conflict(TemporaryError):
     code = "conflict"
 
 
+class MailboxUnavailable(TemporaryError):
+    """Graph has no such mailbox just now: unlicensed, moved, or not known yet; it may come back."""
+
+    code = "mailbox_unavailable"
+
+
 class PermanentError(EconeuraError):
     """Waiting does not help: the message goes to the dead letters, where a person sees it."""
 

@@ -173,6 +173,16 @@ class TestFolders:
         forwarded_once(world, 1)
         assert (await world.context.store.mailboxes.read(world.mailbox, "inbox")).error == ""
 
+    async def test_a_mailbox_that_is_not_there_is_the_folders_state_and_may_come_back(
+        self, world: World
+    ) -> None:
+        world.configure(mailboxes=["no-such-user@acme.example"])
+        mailbox, world.mailbox = world.mailbox, "no-such-user@acme.example"
+        assert await world.sync() == 0
+        state = await world.context.store.mailboxes.read(world.mailbox, "inbox")
+        assert state.error == "mailbox_unavailable"
+        world.mailbox = mailbox
+
     async def test_a_message_that_goes_and_comes_back_is_processed_once(self, world: World) -> None:
         message_id = world.deliver(subject="Ayuda con el acceso")
         await world.handle()

@@ -8,7 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from workers import logs, metrics
-from workers.errors import Busy, DeltaLinkExpired, EconeuraError, PermanentError, TemporaryError
+from workers.errors import (
+    Busy,
+    DeltaLinkExpired,
+    EconeuraError,
+    MailboxUnavailable,
+    PermanentError,
+    TemporaryError,
+)
 from workers.graph import changes, messages
 from workers.organizations import Organization
 from workers.pipeline import counting
@@ -51,11 +58,11 @@ async def sync_mailbox(
         look = _Look(context, organization, mailbox, folder, owner, notified_at_ms)
         try:
             queued += await _sync_folder(look)
-        except TemporaryError as failed:
-            to_repeat.append(failed)
-        except PermanentError as failed:
+        except (PermanentError, MailboxUnavailable) as failed:
             metrics.ERRORS.labels(failed.code, "sync", "error").inc()
             _log.error("folder_not_synced", folder=folder, code=failed.code, reason=str(failed))
+        except TemporaryError as failed:
+            to_repeat.append(failed)
     if to_repeat:
         raise to_repeat[0]
     return queued
