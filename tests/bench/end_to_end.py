@@ -48,7 +48,7 @@ def _measured(directory: Path, mailboxes: int, latency_ms: int, messages: int) -
         seconds = _run(service, sandbox, names, messages)
         with service.redis() as client:
             commands = client.info("stats")["total_commands_processed"] - commands_before
-        calls = sum(sandbox.admin("GET", "calls", summary=1)["counts"].values())
+        calls = sum(line["count"] for line in sandbox.admin("GET", "calls", summary=1)["counts"])
         memory = {
             name: sum(process.memory_info().rss for process in service.processes(name)) / 2**20
             for name in ("api", "worker", "scheduler")
