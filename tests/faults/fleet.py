@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -51,8 +52,8 @@ class Fleet:
         self._stopping = False
         self._lock = threading.Lock()
         self.processes: list[subprocess.Popen[bytes]] = []
-        self.died: set[int] = set()
-        """Process ids that ended without being asked to."""
+        self.died: dict[int, float] = {}
+        """Process ids that ended without being asked to, and when (monotonic s)."""
 
     def __enter__(self) -> Self:
         for _ in range(self._size):
@@ -103,7 +104,7 @@ class Fleet:
         if self._stopping:
             return
         if status != 0:
-            self.died.add(process.pid)
+            self.died[process.pid] = time.monotonic()
         with self._lock:
             self.processes.remove(process)
         if self._supervised and self._client is not None and self._kind == "ours":
@@ -117,6 +118,15 @@ class Fleet:
         except AWAY:
             return False
         return True
+
+    def kill_all(self) -> None:
+        """For workers whose work is not worth waiting for."""
+        self._stopping = True
+        for process in self.processes:
+            process.kill()
+
+    def log(self) -> str:
+        return self.journal.path.with_suffix(".log").read_text(encoding="utf-8")
 
     def signal(self, number: int, which: int = 0) -> int:
         """Send a signal to one of the processes; returns its process id."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +25,6 @@ class Journal:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._own: Counter[tuple[str, str, int]] = Counter()
 
     def write(self, what: str, kind: str, number: int) -> None:
         os.write(self._file, f"{what} {kind} {number} {os.getpid()} {time.monotonic():.6f}\n".encode())
@@ -37,10 +35,6 @@ class Journal:
             what, kind, number, pid, at_s = text.split()
             lines.append(Line(what, kind, int(number), int(pid), float(at_s)))
         return lines
-
-    def count(self, what: str, kind: str, number: int) -> int:
-        beginning = f"{what} {kind} {number} "
-        return sum(line.startswith(beginning) for line in self.path.read_text(encoding="ascii").splitlines())
 
     def close(self) -> None:
         os.close(self._file)

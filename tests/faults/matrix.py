@@ -140,8 +140,10 @@ STORIES: dict[str, Story] = {
 
 
 @contextmanager
-def scene(directory: Path, kind: Kind = "ours", *, failover: bool = False) -> Iterator[Scene]:
-    """A private Redis behind a proxy (or a master under Sentinel), two workers of eight threads, traffic."""
+def scene(
+    directory: Path, kind: Kind = "ours", *, failover: bool = False, workers: int = 2
+) -> Iterator[Scene]:
+    """A private Redis behind a proxy (or a master under Sentinel), workers of eight threads, traffic."""
     with ExitStack() as stack:
         server = RedisProcess(directory / "redis").start()
         stack.callback(server.stop)
@@ -149,7 +151,7 @@ def scene(directory: Path, kind: Kind = "ours", *, failover: bool = False) -> It
         group = stack.enter_context(Failover(directory)) if failover else None
         url = group.url if group else proxy.url
         client = connect(url)
-        fleet = stack.enter_context(Fleet(directory, url, kind=kind, supervisor_client=client))
+        fleet = stack.enter_context(Fleet(directory, url, kind=kind, size=workers, supervisor_client=client))
         broker = _producer(client, kind, confirm_replicas=int(failover))
         stack.callback(broker.close)
         traffic = stack.enter_context(Traffic(broker, declare(broker, fleet.journal)))

@@ -16,6 +16,7 @@ from typing import Any
 import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import CurrentMessage
 
 from tests.faults.journal import Journal
 from workers import logs
@@ -46,7 +47,8 @@ def declare(broker: dramatiq.Broker, journal: Journal) -> dict[str, dramatiq.Act
 
     def retrying(number: int, work_ms: int) -> None:
         run("retrying", number, work_ms)
-        if journal.count("end", "retrying", number) <= RETRIES:
+        message = CurrentMessage.get_current_message()
+        if message is not None and message.options.get("retries", 0) < RETRIES:
             raise TemporaryError("once more", retry_after_s=RETRY_AFTER_S)
 
     def deadly(number: int, work_ms: int) -> None:
@@ -54,6 +56,7 @@ def declare(broker: dramatiq.Broker, journal: Journal) -> dict[str, dramatiq.Act
         time.sleep(work_ms / 1000)
         os.kill(os.getpid(), signal.SIGKILL)
 
+    broker.add_middleware(CurrentMessage())
     options: dict[str, Any] = {"max_attempts": 20} if isinstance(broker, Broker) else {"min_backoff": 500}
     return {
         function.__name__: dramatiq.actor(broker=broker, **options)(function)
