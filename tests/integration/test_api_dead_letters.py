@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-import dramatiq
 import pytest
 import redis
 
 from tests.api_service import Api, serving
-from tests.running_worker import running
-from tests.waiting import eventually
-from workers.broker import Broker
-from workers.errors import AccessDenied
-
-Kill = Callable[[int, str], None]
+from tests.dead_letters import Killer
 
 
 @pytest.fixture
@@ -25,28 +19,11 @@ async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-def kill(redis_client: redis.Redis) -> Kill:
-    """Let so many messages of an organization end as dead letters."""
-    broker = Broker()
-    broker.connect(redis_client)
-
-    @dramatiq.actor(broker=broker, actor_name="refused")
-    def refused(number: int) -> None:
-        raise AccessDenied(f"no consent for {number}")
-
-    def make(count: int, organization_id: str) -> None:
-        dead = broker.stats().dead + count
-        broker.enqueue_many(
-            refused.message_with_options(args=(), kwargs={"number": n}, organization_id=organization_id)
-            for n in range(count)
-        )
-        with running(broker, threads=1):
-            eventually(lambda: broker.stats().dead == dead)
-
-    return make
+def kill(redis_client: redis.Redis) -> Killer:
+    return Killer(redis_client)
 
 
-async def test_a_dead_letter_tells_what_happened(api: Api, kill: Kill) -> None:
+async def test_a_dead_letter_tells_what_happened(api: Api, kill: Killer) -> None:
     kill(1, "acme")
     (letter,) = (await api.get("/dead-letters")).data["deadLetters"]
     assert (letter["actor"], letter["reason"], letter["organizationId"]) == (
@@ -57,7 +34,7 @@ async def test_a_dead_letter_tells_what_happened(api: Api, kill: Kill) -> None:
     assert letter["sentAt"] <= letter["diedAt"]
 
 
-async def test_pages_follow_each_other_without_gap_or_repeat(api: Api, kill: Kill) -> None:
+async def test_pages_follow_each_other_without_gap_or_repeat(api: Api, kill: Killer) -> None:
     kill(7, "acme")
     seen: list[str] = []
     page = (await api.get("/dead-letters?limit=3")).data
@@ -71,7 +48,7 @@ async def test_pages_follow_each_other_without_gap_or_repeat(api: Api, kill: Kil
     assert seen == sorted(seen, key=int, reverse=True)
 
 
-async def test_a_filter_holds_for_lists_retries_and_purges(api: Api, kill: Kill) -> None:
+async def test_a_filter_holds_for_lists_retries_and_purges(api: Api, kill: Killer) -> None:
     kill(2, "acme")
     kill(3, "solo")
     assert (await api.get("/dead-letters?organizationId=acme")).data["count"] == 2
@@ -94,7 +71,7 @@ async def test_a_filter_holds_for_lists_retries_and_purges(api: Api, kill: Kill)
     assert [letter["organizationId"] for letter in left] == ["solo"]
 
 
-async def test_one_is_sent_again_once(api: Api, kill: Kill) -> None:
+async def test_one_is_sent_again_once(api: Api, kill: Killer) -> None:
     kill(1, "acme")
     (letter,) = (await api.get("/dead-letters")).data["deadLetters"]
     again = await api.post(f"/dead-letters/{letter['id']}/retry")
@@ -103,7 +80,7 @@ async def test_one_is_sent_again_once(api: Api, kill: Kill) -> None:
     assert (await api.post(f"/dead-letters/{letter['id']}/retry")).status == 404
 
 
-async def test_one_is_dropped_for_good(api: Api, kill: Kill) -> None:
+async def test_one_is_dropped_for_good(api: Api, kill: Killer) -> None:
     kill(1, "acme")
     (letter,) = (await api.get("/dead-letters")).data["deadLetters"]
     assert (await api.request("DELETE", f"/dead-letters/{letter['id']}")).data["deleted"] is True
