@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from actors import actions, jobs, mail
 from actors.outbox import Outbox
 from workers.broker import Producer
 from workers.graph.client import GraphSession
@@ -13,6 +14,8 @@ from workers.pipeline.context import Context
 from workers.settings import Settings
 from workers.store import Store
 
+# The queue names actors: they are declared by being imported.
+DECLARED = (actions, jobs, mail)
 ACME = Organization(
     id="acme",
     tenant_id="t",

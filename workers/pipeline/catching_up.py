@@ -11,7 +11,7 @@ from workers.pipeline.context import Context
 # Longer than a claim lasts. A message that has not moved for so long has lost its worker and its place in the
 # queue; or it waits for a later try, so each time that it is queued again it rests twice as long as before.
 _IDLE_S = 300.0
-_MOST_MESSAGES = 500
+MOST_MESSAGES = 500
 _MOST_MAILBOXES = 200
 # The timer's own look at a folder is spread over the interval: it is late only after this.
 _SYNC_SLACK_S = 120.0
@@ -36,7 +36,7 @@ async def _queue_unfinished(
     context: Context, organization: Organization, idle_s: float, figures: dict[str, int]
 ) -> None:
     ledger = context.store.ledger
-    found = await ledger.unfinished(organization.id, idle_for_s=idle_s, limit=_MOST_MESSAGES)
+    found = await ledger.unfinished(organization.id, idle_for_s=idle_s, limit=MOST_MESSAGES)
     by_mailbox: dict[str, list[str]] = {}
     for mailbox, message_id in found:
         by_mailbox.setdefault(mailbox, []).append(message_id)
