@@ -183,6 +183,33 @@ def test_last_week_is_exported_and_cleaned_up_after_its_retention(
     assert sum(name.endswith("manifest.json") for name in names) == exported["weeks"]
 
 
+def test_the_organizations_file_adds_jobs_and_moves_ours(
+    sandbox: SandboxProcess, start_service: StartService
+) -> None:
+    tables = f"""
+    timezone = "Europe/Madrid"
+    [organizations.{ORGANIZATION}.jobs.daily_reports]
+    schedule = "0 8 * * *"
+    timezone = "Europe/Madrid"
+    [jobs.look]
+    schedule = "* * * * * *"
+    actor = "sync_mailbox"
+    arguments = {{ organization_id = "{ORGANIZATION}", mailbox = "{BOX}" }}
+    [jobs.lost]
+    schedule = "0 0 1 1 *"
+    actor = "no_such_actor"
+    """
+    service = start_service(sandbox, rules=tables, public=False)
+    wait_for(lambda: runs_of(service, "look"), timeout_s=30, what="a run of the file's own job")
+    assert runs_of(service, "look")[0]["status"] == "completed"
+    failed = run_now(service, "lost")
+    assert failed["status"] == "failed" and "no_such_actor" in failed["error"]
+    assert run_now(service, "daily_reports")["figures"]["written"] == 0, "its organization has its own time"
+    assert run_now(service, f"daily_reports@{ORGANIZATION}")["figures"]["written"] == 1
+    job = service.request("GET", f"/cron/jobs/daily_reports@{ORGANIZATION}").data["job"]
+    assert (job["schedule"], job["timezone"]) == ("0 8 * * *", "Europe/Madrid")
+
+
 def test_switches_of_the_api_act_at_once_and_outlive_a_restart(
     sandbox: SandboxProcess, start_service: StartService
 ) -> None:

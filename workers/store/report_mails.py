@@ -9,6 +9,8 @@ from workers.redis_clients import AsyncRedis
 from workers.store.keys import Keys
 
 _KEPT_S = 40 * 86400
+# Longer than a run and its retries: after it a person's new run may mail what the first could not.
+_RESERVED_S = 2 * 3600
 State = Literal["", "sending", "sent"]
 
 
@@ -22,7 +24,7 @@ class ReportMails:
     async def reserve(self, organization_id: str, day: date, owner: str) -> bool:
         """Whether this run (or its repetition) is the one to mail the report."""
         key = self._keys.report_mailer(organization_id, day.isoformat())
-        if await self._redis.set(key, owner, nx=True, ex=_KEPT_S):
+        if await self._redis.set(key, owner, nx=True, ex=_RESERVED_S):
             return True
         holder = await self._redis.get(key)
         return holder is None or holder.decode() == owner
