@@ -79,6 +79,42 @@ async def test_asked_for_twice_there_is_one(api: Api, mailbox: str) -> None:
     assert [item["id"] for item in listed] == [second.data["subscription"]["id"]]
 
 
+async def test_organizations_that_share_an_app_do_not_see_each_others(
+    sandbox: SandboxProcess, redis_url: str, tmp_path: Path
+) -> None:
+    run, port = sandbox.run, free_port()
+    (tmp_path / "sandbox-secret").write_text(run["client_secret"])
+    mailboxes = {
+        name: sandbox.add_mailbox(f"{name}{uuid4().hex[:12]}@acme.example") for name in ("one", "two")
+    }
+    organizations = "".join(
+        f"""
+        [organizations.{name}]
+        tenant_id = "{run["tenant_id"]}"
+        client_id = "{run["client_id"]}"
+        client_secret = "file:sandbox-secret"
+        mailboxes = ["{mailbox}"]
+        """
+        for name, mailbox in mailboxes.items()
+    )
+    async with serving(
+        redis_url,
+        tmp_path,
+        organizations=organizations,
+        port=port,
+        public_url=f"http://127.0.0.1:{port}",
+        graph_url=run["url"],
+        login_url=run["login_url"],
+        ca_file=Path(run["ca_file"]),
+    ) as api:
+        for mailbox in mailboxes.values():
+            assert (await api.post("/subscriptions", {"mailbox": mailbox})).status == 201
+        for name, mailbox in mailboxes.items():
+            (only,) = (await api.get(f"/subscriptions?organizationId={name}")).data["subscriptions"]
+            assert (only["organizationId"], only["mailbox"]) == (name, mailbox)
+        assert (await api.get("/subscriptions")).data["count"] == 2
+
+
 async def test_a_notification_of_it_is_genuine(api: Api, sandbox: SandboxProcess, mailbox: str) -> None:
     await api.post("/subscriptions", {"mailbox": mailbox})
     await api.store.mailboxes.sync_started(mailbox)

@@ -10,7 +10,7 @@ import pytest
 
 from api.app import ROUTE_TABLE, create_app
 from api.openapi import document
-from api.routes import NOTHING, Answer, Routes
+from api.routes import NOTHING, Answer, Route, Routes
 from workers.settings import load_settings
 
 DOCUMENT = document(ROUTE_TABLE)
@@ -69,6 +69,24 @@ def test_an_operation_explains_itself(method: str, path: str, operation: dict[st
                 jsonschema.validate(
                     content["example"], {**content["schema"], "components": DOCUMENT["components"]}
                 )
+
+
+@pytest.mark.parametrize("route", ROUTE_TABLE, ids=lambda route: f"{route.method} {route.path}")
+def test_an_operation_says_who_may_call_it(route: Route) -> None:
+    operation = DOCUMENT["paths"][route.path][route.method.lower()]
+    is_open = route.path in ("/listen", "/health/live", "/health/ready")
+    assert operation["security"] == ([] if is_open else [{"key": [route.needs]}, {}])
+    assert operation["x-whole-service"] is route.whole_service
+    assert {"401", "403"} & operation["responses"].keys() == (set() if is_open else {"401", "403"})
+    assert DOCUMENT["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+
+
+@pytest.mark.parametrize("route", ROUTE_TABLE, ids=lambda route: f"{route.method} {route.path}")
+def test_requests_that_may_be_named_say_so(route: Route) -> None:
+    operation = DOCUMENT["paths"][route.path][route.method.lower()]
+    may_be_named = any(item["name"] == "Idempotency-Key" for item in operation["parameters"])
+    assert may_be_named == (route.method == "POST" and route.path != "/listen")
+    assert not may_be_named or {"409", "422"} <= operation["responses"].keys()
 
 
 def test_a_route_is_documented_as_it_is_declared() -> None:
