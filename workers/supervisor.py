@@ -44,8 +44,8 @@ class Backoff:
 
     first_s: float = 0.2
     most_s: float = 30.0
-    forgiven_after_s: float = 30.0
-    """A life this long ends a series of deaths."""
+    forgiven_after_s: float = 5.0
+    """A life this long ends a series of deaths: it came up, so it is not that which kills it."""
 
     def after(self, deaths: int) -> float:
         return float(min(self.most_s, self.first_s * 2 ** min(deaths - 1, 32)))
