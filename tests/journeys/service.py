@@ -157,7 +157,9 @@ class Service:
             return _answer(refused.code, dict(refused.headers), refused.read())
 
     def redis(self) -> redis.Redis:
-        """A client of the service's private Redis."""
+        """A client of the service's Redis: the private one, unless the environment names another."""
+        if url := self._extra.get("REDIS_URL"):
+            return redis.Redis.from_url(url, socket_timeout=10)
         return redis.Redis(unix_socket_path=str(self.data_dir / "redis" / "redis.sock"), socket_timeout=10)
 
     def journal(self) -> list[dict[str, Any]]:
