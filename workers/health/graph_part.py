@@ -17,7 +17,9 @@ from workers.organizations import Organization
 from workers.pipeline.context import Context
 from workers.store import Subscription
 
-_AT_ONCE = 8
+_AT_ONCE = 32
+# Many organizations may share a login that is down: the look at them all must end within its minute.
+_TOKEN_S = 5.0
 _DAY_S = 86400.0
 _SUBSCRIPTION_ENDS_SOON_S = _DAY_S / 2
 _CERTIFICATE_ENDS_SOON_DAYS = 30
@@ -58,7 +60,10 @@ async def _look_at(
 
 async def _judge_token(context: Context, organization: Organization, part: Part) -> None:
     try:
-        await context.graph_of(organization.id).transport.tokens.token()
+        async with asyncio.timeout(_TOKEN_S):
+            await context.graph_of(organization.id).transport.tokens.token()
+    except TimeoutError:
+        part.fail(f"no token: the login did not answer within {_TOKEN_S:.0f} s")
     except EconeuraError as refused:
         part.fail(f"no token: {refused.code}")
 

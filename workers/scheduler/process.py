@@ -8,7 +8,7 @@ import signal
 import socket
 from uuid import uuid4
 
-from workers import logs, metrics
+from workers import logs, metrics, vitals
 from workers.errors import SettingsError
 from workers.organizations import load_organizations
 from workers.redis_clients import connect
@@ -21,7 +21,8 @@ _log = logs.get_logger("scheduler")
 
 def run(settings: Settings) -> None:
     """Schedule until SIGTERM or SIGINT; SIGHUP reads the organizations file again. Raises SettingsError."""
-    asyncio.run(_run(settings))
+    with vitals.reported("scheduler"):
+        asyncio.run(_run(settings))
 
 
 async def _run(settings: Settings) -> None:
