@@ -41,7 +41,7 @@ def broker(redis_client: redis.Redis) -> Iterator[Broker]:
 def with_settings(redis_client: redis.Redis) -> Iterator[redis.Redis]:
     """The server, whose settings are put back after the test."""
     names = ("maxmemory", "maxmemory-policy", "appendonly")
-    former: dict[str, Any] = {}
+    former: dict[Any, Any] = {}
     for name in names:
         former |= redis_client.config_get(name)
     yield redis_client

@@ -59,7 +59,11 @@ async def _give_categories(context: Context, organization: Organization) -> int:
         missing = sorted(wanted - known)
         if not missing:
             continue
-        created += await ensure_categories(context, organization.id, mailbox, missing, known)
+        try:
+            created += await ensure_categories(context, organization.id, mailbox, missing, known)
+        except EconeuraError as failed:
+            # One mailbox that is gone must not keep the others waiting; a message's action tries again.
+            metrics.ERRORS.labels(failed.code, "categories", "warning").inc()
         given += 1
         if given == _MOST_MAILBOXES_GIVEN_CATEGORIES:
             break
