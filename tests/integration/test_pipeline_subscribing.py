@@ -161,14 +161,15 @@ class TestLifecycleEvents:
 
     @pytest.mark.parametrize("event", ["missed", "subscriptionRemoved", "reauthorizationRequired"])
     async def test_each_makes_us_look_and_leaves_one_live_subscription(
-        self, world: World, event: str
+        self, world: World, webhook: Webhook, event: str
     ) -> None:
         order = {"event": event, "subscription_id": (await ours(world)).id}
         world.sandbox.admin("POST", "lifecycle", order)
         await self.hear(world, event)
         assert "sync" in {work.name for work in world.queue.waiting}
         await both_agree(world)
-        assert not at_graph(world)[0].get("needsReauthorization")
+        world.deliver(subject="Ayuda")
+        await webhook.wait_for(lambda hook: any("resourceData" in item for item in hook.items))
 
     async def test_reauthorizing_one_that_is_gone_makes_a_new_one(self, world: World) -> None:
         order = {"event": "expired", "subscription_id": (await ours(world)).id}
