@@ -94,21 +94,25 @@ class _Run(Generic[Result]):
 class EventLoop(AsyncIO):
     """Runs the event loop for as long as the worker lives."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread: UvloopThread | None = None
+
     @property
     def actor_options(self) -> set[str]:
         return {"time_limit_s"}
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        thread = UvloopThread(self.logger)
-        thread.start(timeout=_START_S)
-        set_event_loop_thread(thread)
+        self._thread = UvloopThread(self.logger)
+        self._thread.start(timeout=_START_S)
+        set_event_loop_thread(self._thread)
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         actor: Any = broker.actors.get(message.actor_name)
         _limit_s.set(actor.options.get("time_limit_s", TIME_LIMIT_S) if actor else TIME_LIMIT_S)
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        thread = get_event_loop_thread()
-        if thread is not None:
-            thread.stop()  # type: ignore[no-untyped-call]
+        if self._thread is not None:
+            self._thread.stop()
+        if get_event_loop_thread() is self._thread:
             set_event_loop_thread(None)
