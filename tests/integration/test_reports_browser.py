@@ -32,9 +32,11 @@ _LOOK = """
     if (box.width && (box.right > edge.right + 1 || box.left < edge.left - 1))
       out.push(one.outerHTML.slice(0, 120));
   }
-  const least = Math.min(...[...document.querySelectorAll("svg text")].map(
-    text => parseFloat(getComputedStyle(text).fontSize) * text.ownerSVGElement.getBoundingClientRect().width / 360));
-  document.body.innerHTML = `<pre id="found">${JSON.stringify({width: innerWidth, out: out.map(escape), least})}</pre>`;
+  const letters = text => parseFloat(getComputedStyle(text).fontSize)
+    * text.ownerSVGElement.getBoundingClientRect().width / 360;
+  const least = Math.min(...[...document.querySelectorAll("svg text")].map(letters));
+  const found = {width: innerWidth, out: out.map(escape), least};
+  document.body.innerHTML = `<pre id="found">${JSON.stringify(found)}</pre>`;
 </script>
 """
 
