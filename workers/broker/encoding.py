@@ -69,7 +69,7 @@ def parse(entry: bytes) -> Entry:
         digits[2] - 48,
         int(digits[3:16]),
         int(digits[16:]),
-        actor.decode(),
+        actor.decode(errors="replace"),
         body,
     )
 

@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
 from workers.broker.delivery import Delivery
-from workers.broker.doorbell import Doorbell
 from workers.broker.hand import Hand, Taken, report_refused
 from workers.broker.leases import LeaseThread
 from workers.broker.prefetch import Prefetch
 from workers.broker.scripts import AWAY
+from workers.broker.source import Source
 from workers.broker.work_queue import WorkQueue
 from workers.logs import get_logger
 
 log = get_logger("broker")
 _LINGER_S = 0.002
 """An outcome may wait so long for others to share its call."""
-_SUSPECT_WINDOW_S = 0.1
-_SUSPECTS_OVER_S = 1.0
 _BUSY_RATE = 500
 _UNSTARTED_S = 0.1
-_LONGEST_BACKOFF_S = 1.0
-
-
-class _Source:
-    """One partition to take from, and when to ask it next."""
-
-    def __init__(self, hand: Hand, on_ring: Callable[[_Source], None]) -> None:
-        self.hand = hand
-        self.bell = Doorbell(hand.keys, hand.client, lambda: on_ring(self))
-        self.is_open = True
-        """There may be more to take; closed means that the doorbell will tell."""
-        self.was_rung = False
-        self.due_at = math.inf
-        """When the next delayed message is due, if it is on us to wake for it."""
-        self.mode = "open"
-        self.not_before = 0.0
-        self.pending_since = 0.0
-        self.backoff_s = 0.0
-
-    def may_ask(self, now: float, outstanding: int) -> bool:
-        if self.mode == "strict":
-            return outstanding == 0
-        return now >= self.not_before or (outstanding == 0 and not self.backoff_s)
 
 
 class Intake:
@@ -67,7 +41,7 @@ class Intake:
         self._threads = threads
         self._wake = threading.Event()
         self._lock = threading.Lock()
-        self._sources = deque(_Source(hand, self._ring) for hand in hands)
+        self._sources = [Source(hand, self._wake.set) for hand in hands]
         self._leases = LeaseThread(hands, self._wake)
         self._prefetch = Prefetch(threads)
         self._ready: deque[Delivery] = deque()
@@ -129,10 +103,6 @@ class Intake:
                 if given_back:
                     log.info("messages given back at stop", count=given_back)
 
-    def _ring(self, source: _Source) -> None:
-        source.was_rung = source.is_open = True
-        self._wake.set()
-
     def _work_until(self, end: float) -> None:
         while not self._ready:
             self._wake.clear()
@@ -147,7 +117,8 @@ class Intake:
             self.line.rouse()
             for source in self._sources:
                 self._serve(source, now)
-            self._sources.rotate()
+            # Each partition is first in its turn.
+            self._sources = self._sources[1:] + self._sources[:1]
             if self._ready or now >= end:
                 return
             self._wake.wait(self._nap(now, end))
@@ -168,41 +139,38 @@ class Intake:
             hand.outbox.append(delivery.settled(delivery.outcome or "done"))
         self._outstanding -= finished
         for source in self._sources:
-            if source.hand.outbox and not source.pending_since:
-                source.pending_since = now
+            source.note_pending(now)
         if refused:
             report_refused(refused)
         self._prefetch.note(finished, was_full=was_full, now=now)
 
-    def _serve(self, source: _Source, now: float) -> None:
+    def _serve(self, source: Source, now: float) -> None:
         """Talk to Redis if there is a reason: messages to take, outcomes that lingered, a call to repeat."""
-        if now < source.not_before and source.backoff_s:
+        if source.backoff_s and now < source.not_before:
             return
+        hand = source.hand
         room = self._prefetch.limit - self._outstanding
         take = self._may_take(source, now)
+        if room <= 0 and source.is_called(now):
+            source.call_another()
         lingered = source.pending_since and now - source.pending_since >= _LINGER_S
-        if room <= 0 and (source.was_rung or now >= source.due_at):
-            source.was_rung, source.due_at = False, math.inf
-            source.bell.pass_on()
-        is_urgent = source.backoff_s or source.hand.is_fenced or (source.hand.outbox and self.is_draining)
-        if take or lingered or is_urgent:
+        if take or lingered or source.backoff_s or hand.is_fenced or (hand.outbox and self.is_draining):
             sharers = max(sum(each.is_open for each in self._sources), 1)
             self._exchange(source, -(-room // sharers) if take else 0)
 
-    def _may_take(self, source: _Source, now: float) -> bool:
+    def _may_take(self, source: Source, now: float) -> bool:
         """Is there room for more, and reason to believe that this source has more?"""
-        called = source.was_rung or now >= source.due_at
-        alone = next((each for each in self._sources if each.mode in ("brief", "strict")), source)
+        is_called = source.is_called(now)
         return (
             not self.is_draining
-            and (source.is_open or called)
-            and alone is source
+            and (source.is_open or is_called)
             and self._outstanding < self._prefetch.limit
-            and (called or self._outstanding <= self._prefetch.refill_at)
+            and (is_called or self._outstanding <= self._prefetch.refill_at)
             and source.may_ask(now, self._outstanding)
+            and not any(each.runs_alone for each in self._sources if each is not source)
         )
 
-    def _exchange(self, source: _Source, wanted: int) -> bool:
+    def _exchange(self, source: Source, wanted: int) -> bool:
         hand = source.hand
         source.was_rung = False
         try:
@@ -211,47 +179,28 @@ class Intake:
             elsewhere = max(self._outstanding - len(hand.held) + len(hand.outbox), 0)
             taken = hand.exchange(wanted, elsewhere=elsewhere)
         except AWAY as away:
-            if not source.backoff_s:
-                log.warning("redis is away, outcomes are held", error=str(away))
-            source.backoff_s = min(max(2 * source.backoff_s, 0.05), _LONGEST_BACKOFF_S)
-            source.not_before = time.monotonic() + source.backoff_s
+            source.failed(away)
             return False
-        if source.backoff_s:
-            log.info("redis is back")
-            source.backoff_s = source.not_before = 0.0
-        source.pending_since = 0.0 if hand.is_settled else time.monotonic() - _LINGER_S
+        source.answered()
         if taken is None:
             self._lose(source)
             return True
         deliveries = self._accept(hand, taken)
         self._outstanding += len(deliveries)
         self._ready.extend(deliveries)
-        if hand.outbox and not source.pending_since:
-            source.pending_since = time.monotonic()
+        # More than fits into one call, or settled without being run: at once.
+        source.pending_since = 0.0 if hand.is_settled else time.monotonic() - _LINGER_S
         if taken.mode:
-            self._plan(source, taken)
+            source.plan(taken)
         return True
 
-    def _plan(self, source: _Source, taken: Taken) -> None:
-        """When to ask this source for messages again."""
-        source.mode, source.not_before, source.is_open = taken.mode, 0.0, True
-        source.due_at = math.inf if taken.due_in_s is None else time.monotonic() + taken.due_in_s
-        if taken.mode in ("brief", "company"):
-            window_s = min(_SUSPECT_WINDOW_S, _SUSPECTS_OVER_S / max(taken.suspects, 1))
-            source.not_before = time.monotonic() + window_s
-        elif taken.mode == "draining":
-            source.not_before = time.monotonic() + _SUSPECT_WINDOW_S
-        elif taken.is_short:
-            source.is_open = False
-            source.bell.listen()
-
-    def _lose(self, source: _Source) -> None:
+    def _lose(self, source: Source) -> None:
         """Our lease was given away: nothing of it may start any more, and what ends is refused."""
         lost = source.hand.lose()
         for delivery in self._unstarted(0.0):
             if delivery.hand is not source.hand:
                 delivery.hand.outbox.append(delivery.settled("given_back"))
-        source.mode, source.is_open = "open", True
+        source.mode, source.is_open, source.pending_since = "open", True, 0.0
         log.warning("lease lost, what was held runs elsewhere", count=len(lost))
 
     def _withdraw(self, older_than_s: float) -> int:
@@ -260,8 +209,7 @@ class Intake:
         for delivery in withdrawn:
             delivery.hand.outbox.append(delivery.settled("given_back"))
         for source in self._sources:
-            if source.hand.outbox and not source.pending_since:
-                source.pending_since = time.monotonic() - _LINGER_S
+            source.note_pending(time.monotonic() - _LINGER_S)
         return len(withdrawn)
 
     def _unstarted(self, older_than_s: float) -> list[Delivery]:
@@ -277,7 +225,7 @@ class Intake:
         until = min(end, now + 0.05) if self.is_draining else end
         is_pending = False
         for source in self._sources:
-            if not source.backoff_s and self._may_take(source, now):
+            if self._may_take(source, now):
                 return 0.0
             if source.pending_since and not source.backoff_s:
                 is_pending = True
@@ -285,7 +233,7 @@ class Intake:
             if source.not_before > now:
                 until = min(until, source.not_before)
             until = min(until, max(source.due_at, now + 0.0005))
-        if self.line.is_waiting:
+        if self.line.has_sleepers_to_spare:
             until = min(until, now + _LINGER_S)
         is_busy = any(source.is_open for source in self._sources)
         missing = self._outstanding - self._prefetch.refill_at

@@ -78,6 +78,11 @@ class WorkQueue:
     def is_waiting(self) -> bool:
         return self._waiting > 0
 
+    @property
+    def has_sleepers_to_spare(self) -> bool:
+        """Threads were left asleep though messages wait: look again soon whether that was right."""
+        return self._waiting > 0 and bool(self._asleep)
+
     def get_nowait(self) -> Item:
         with self._mutex:
             if not self._waiting:

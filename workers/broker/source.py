@@ -1,0 +1,92 @@
+"""One partition as a worker sees it: what it holds of it, and when to ask it for more."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+from workers.broker.doorbell import Doorbell
+from workers.broker.hand import Hand, Taken
+from workers.logs import get_logger
+
+log = get_logger("broker")
+_SUSPECT_WINDOW_S = 0.1
+_SUSPECTS_OVER_S = 1.0
+_FIRST_BACKOFF_S = 0.05
+_LONGEST_BACKOFF_S = 1.0
+
+
+class Source:
+    """Decides from each reply when the next question makes sense. Belongs to the intake's thread."""
+
+    def __init__(self, hand: Hand, on_ring: Callable[[], None]) -> None:
+        self.hand = hand
+        self.bell = Doorbell(hand.keys, hand.client, self._ring)
+        self._on_ring = on_ring
+        self.is_open = True
+        """There may be more to take; closed means that the doorbell will tell."""
+        self.was_rung = False
+        self.due_at = math.inf
+        """When the next delayed message is due, if it is on us to wake for it."""
+        self.mode = "open"
+        """How the last messages were given, see exchange.lua."""
+        self.not_before = 0.0
+        self.pending_since = 0.0
+        """Since when outcomes wait to be handed in; 0: none does."""
+        self.backoff_s = 0.0
+        """Redis is away, and we try again after so long; 0: it is there."""
+
+    @property
+    def runs_alone(self) -> bool:
+        """A suspect of it runs, and nothing else may start (unless we cannot learn when that ends)."""
+        return self.mode in ("brief", "strict") and not self.backoff_s
+
+    def is_called(self, now: float) -> bool:
+        return self.was_rung or now >= self.due_at
+
+    def may_ask(self, now: float, outstanding: int) -> bool:
+        """`outstanding`: messages that this process has in hand."""
+        if self.backoff_s and now < self.not_before:
+            return False
+        if self.mode == "strict":
+            return outstanding == 0
+        return now >= self.not_before or outstanding == 0
+
+    def note_pending(self, since: float) -> None:
+        if self.hand.outbox and not self.pending_since:
+            self.pending_since = since
+
+    def call_another(self) -> None:
+        """There is no room here for what we were called for."""
+        self.was_rung, self.due_at = False, math.inf
+        self.bell.pass_on()
+
+    def plan(self, taken: Taken) -> None:
+        """When to ask again, after this reply."""
+        now = time.monotonic()
+        self.mode, self.not_before, self.is_open = taken.mode, 0.0, True
+        self.due_at = math.inf if taken.due_in_s is None else now + taken.due_in_s
+        if taken.mode in ("brief", "company"):
+            # Its time alone; many suspects share a second of it.
+            self.not_before = now + min(_SUSPECT_WINDOW_S, _SUSPECTS_OVER_S / max(taken.suspects, 1))
+        elif taken.mode == "draining":
+            self.not_before = now + _SUSPECT_WINDOW_S
+        elif taken.is_short:
+            self.is_open = False
+            self.bell.listen()
+
+    def failed(self, error: Exception) -> None:
+        if not self.backoff_s:
+            log.warning("redis is away, outcomes are held", error=str(error))
+        self.backoff_s = min(max(2 * self.backoff_s, _FIRST_BACKOFF_S), _LONGEST_BACKOFF_S)
+        self.not_before = time.monotonic() + self.backoff_s
+
+    def answered(self) -> None:
+        if self.backoff_s:
+            log.info("redis is back")
+            self.backoff_s = self.not_before = 0.0
+
+    def _ring(self) -> None:
+        self.was_rung = self.is_open = True
+        self._on_ring()
