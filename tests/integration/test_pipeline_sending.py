@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -181,11 +182,16 @@ class TestDraftsForAPerson:
 
 
 async def test_the_same_mail_under_a_second_id_is_not_answered_again(world: World) -> None:
-    mail = {"subject": SUBJECTS["respond"], "internetMessageId": "<42@cliente.example>"}
-    first = world.deliver(**mail)
+    # A copy keeps the date it was sent at, as a restored item does.
+    raw = (
+        f"From: Ana Ruiz <ana@cliente.example>\r\nSubject: {SUBJECTS['respond']}\r\n"
+        "Message-ID: <42@cliente.example>\r\nDate: Sun, 22 Nov 2026 09:00:00 +0000\r\n\r\nTexto.\r\n"
+    )
+    mail = base64.b64encode(raw.encode()).decode()
+    first = world.deliver(eml=mail)
     await world.handle()
     world.configure(RULES.replace('name = "ayuda"', 'name = "soporte"'))
-    second = world.deliver(**mail)
+    second = world.deliver(eml=mail)
     await world.handle()
     assert (await world.statuses(first))["respond"] == "done"
     assert (await world.statuses(second))["respond"] == "skipped"
