@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from tests.graph_description import FILE, Description
 from tests.sandbox_client import conversation, escaped
 from tests.sandbox_process import SandboxProcess, running_sandbox
 from tests.sandbox_webhook import listening
 
-DESCRIPTION = Path(__file__).parents[3] / "shared" / "graph" / "openapi-subset.json"
 MAILBOX = "contract@acme.example"
 TAG = "String {00020329-0000-0000-C000-000000000046} Name econeura"
 
-pytestmark = pytest.mark.skipif(not DESCRIPTION.is_file(), reason="Graph's description is not here")
+pytestmark = pytest.mark.skipif(not FILE.is_file(), reason="Graph's description is not here")
 
 
 @pytest.fixture(scope="module")
@@ -28,58 +24,9 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess
         yield process
 
 
-class Description:
-    """Graph's schemas, strict: a property they do not name is an error."""
-
-    def __init__(self, description: dict[str, Any]) -> None:
-        self._schemas: dict[str, Any] = description["components"]["schemas"]
-
-    def check(self, value: Any, name: str) -> None:
-        schema = {"$defs": {key: self._plain(one) for key, one in self._schemas.items()}}
-        strict = {
-            **schema,
-            **self._plain({"$ref": f"#/components/schemas/{name}"}),
-            "unevaluatedProperties": False,
-        }
-        # Annotations such as @odata.context belong to the protocol, not to a type.
-        bare = without_annotations(value)
-        jsonschema.Draft202012Validator(strict).validate(bare)
-
-    def check_all(self, collection: dict[str, Any], name: str) -> None:
-        assert set(without_annotations(collection)) <= {"value", "@odata.nextLink", "@odata.count"}
-        assert collection["value"], f"nothing to check against {name}"
-        for one in collection["value"]:
-            self.check(one, name)
-
-    def _plain(self, node: Any) -> Any:
-        """OpenAPI 3.0 as JSON Schema: references, `nullable`, and no further properties."""
-        if isinstance(node, list):
-            return [self._plain(one) for one in node]
-        if not isinstance(node, dict):
-            return node
-        if "$ref" in node:
-            return {"$ref": "#/$defs/" + node["$ref"].rpartition("/")[2]}
-        plain = {
-            key: self._plain(one) for key, one in node.items() if key not in ("nullable", "discriminator")
-        }
-        if node.get("nullable") and isinstance(node.get("type"), str):
-            plain["type"] = [node["type"], "null"]
-        return plain
-
-
-def without_annotations(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: without_annotations(one)
-            for key, one in value.items()
-            if not key.startswith("@odata.") or key in ("@odata.type", "@odata.nextLink", "@odata.count")
-        }
-    return [without_annotations(one) for one in value] if isinstance(value, list) else value
-
-
 @pytest.fixture(scope="module")
 def graph_says() -> Description:
-    return Description(json.loads(DESCRIPTION.read_text()))
+    return Description.read()
 
 
 async def test_answers_hold_no_more_and_nothing_else_than_described(

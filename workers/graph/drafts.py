@@ -117,10 +117,11 @@ async def send_draft(graph: Graph, mailbox: str, draft_id: str) -> None:
     await graph.post(f"{paths.message(mailbox, draft_id)}/send", mailbox=mailbox, kind="send")
 
 
-async def find_tagged(graph: Graph, mailbox: str, tag: str, *, answered: str = "") -> list[Tagged]:
+async def find_tagged(graph: Graph, mailbox: str, tag: str, *, answered_in: str = "") -> list[Tagged]:
     """All messages of the mailbox with this tag, in one call; among them the one answered, once it is marked.
 
     Asks the whole mailbox, not Drafts and Sent Items: a copy moved or deleted since was sent all the same.
+    Where that is refused, these two are asked, and the folder `answered_in` for the mark.
     """
     quoted = tag.replace("'", "''")
     wanted = f"singleValueExtendedProperties/Any(ep: ep/id eq '{TAG_PROPERTY}' and ep/value eq '{quoted}')"
@@ -133,11 +134,9 @@ async def find_tagged(graph: Graph, mailbox: str, tag: str, *, answered: str = "
     except BadRequest:
         # Some mailboxes refuse the search over everything as inefficient.
         items = []
-        for folder in ("drafts", "sentitems"):
+        for folder in filter(None, ("drafts", "sentitems", answered_in)):
             path = f"{paths.folder(mailbox, folder)}/messages"
             items += (await graph.get(path, mailbox=mailbox, params=params, kind="action")).get("value", ())
-        if answered:
-            items += await _if_marked(graph, mailbox, answered, tag)
     return [
         Tagged(
             id=str(item["id"]),
@@ -157,18 +156,6 @@ def prepended(text_html: str, body: Mapping[str, Any], *, tag: str) -> str:
     start = _BODY_START.search(content)
     at = start.end() if start else 0
     return content[:at] + ours + content[at:]
-
-
-async def _if_marked(graph: Graph, mailbox: str, message_id: str, tag: str) -> list[dict[str, Any]]:
-    expanded = f"singleValueExtendedProperties($filter=id eq '{TAG_PROPERTY}')"
-    try:
-        message = await graph.get(
-            paths.message(mailbox, message_id), mailbox=mailbox, params={**_FOUND, "$expand": expanded}
-        )
-    except NotFound:
-        return []
-    values = [str(one["value"]) for one in message.get("singleValueExtendedProperties", ())]
-    return [message] if tag.casefold() in (value.casefold() for value in values) else []
 
 
 async def _create(

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from workers.errors import NotFound
 from workers.graph import paths
@@ -14,6 +15,9 @@ from workers.graph.client import Graph
 # Longest lives Graph grants for messages: 10,080 minutes, 1,440 with resource data; clocks differ a little.
 LIFE = timedelta(minutes=10_070)
 LIFE_WITH_CONTENT = timedelta(minutes=1_430)
+
+# RFC 3986, 3.3, without the parentheses that a resource gives a meaning of their own.
+_PLAIN_IN_PATHS = "@!$&'*+,;=:"
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,9 @@ class ContentKey:
 
 
 def resource_of(mailbox: str, folder: str) -> str:
-    """The resource of a folder's messages as subscriptions name it."""
-    return f"users/{mailbox}/mailFolders('{folder}')/messages"
+    """The resource of a folder's messages as subscriptions name it: a path, so odd characters are encoded."""
+    user, name = quote(mailbox, safe=_PLAIN_IN_PATHS), quote(folder, safe=_PLAIN_IN_PATHS)
+    return f"users/{user}/mailFolders('{name}')/messages"
 
 
 def new_client_state() -> str:

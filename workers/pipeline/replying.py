@@ -175,8 +175,8 @@ async def _finish_draft(
 
 
 async def _traces(work: _Work, step: PlannedStep) -> _Traces:
-    message_id = work.record.message_id
-    found = await drafts.find_tagged(work.graph, work.record.mailbox, step.tag, answered=message_id)
+    message_id, folder = work.record.message_id, work.record.folder
+    found = await drafts.find_tagged(work.graph, work.record.mailbox, step.tag, answered_in=folder)
     return _Traces(
         drafts=tuple(copy.id for copy in found if copy.is_draft),
         was_sent=any(not copy.is_draft and copy.id != message_id for copy in found),
