@@ -227,6 +227,31 @@ def test_a_message_over_the_limit_is_refused_with_a_clear_error(broker: Broker) 
         note.send_with_options(args=("x",), priority="soon")
 
 
+def test_a_full_redis_takes_no_more_but_lets_the_queue_drain(
+    broker: Broker, redis_client: redis.Redis
+) -> None:
+    done: list[int] = []
+    gate = threading.Event()
+
+    @dramatiq.actor(broker=broker)
+    def note(number: int) -> None:
+        gate.wait(20)
+        done.append(number)
+
+    broker.enqueue_many([note.message(number) for number in range(500)])
+    with running(broker):
+        eventually(lambda: broker.stats().running)
+        redis_client.config_set("maxmemory", "1")
+        try:
+            with pytest.raises(QueueUnavailable, match="used memory > 'maxmemory'"):
+                note.send(-1)
+            gate.set()
+            eventually(lambda: not broker.stats().sizes)
+        finally:
+            redis_client.config_set("maxmemory", "0")
+    assert sorted(done) == list(range(500))
+
+
 def test_a_broker_without_redis_says_so() -> None:
     broker = Broker("test")
 

@@ -1,6 +1,7 @@
 -- Take dead letters out: for good, or sent again in the same step.
 -- ARGV: 'purge' or 'retry', then per letter: id and, to retry, the message's body. Reply: how many were there.
 local retry, step, found = ARGV[1] == 'retry', ARGV[1] == 'retry' and 2 or 1, 0
+pass_when_full(STATE)
 local now = clock()
 for at = 2, #ARGV, step do
   local letter = redis.call('HGET', LETTERS, ARGV[at])

@@ -13,6 +13,7 @@ local lease, sequence, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 if not redis.call('ZSCORE', LEASES, lease) then
   return {'fenced'}
 end
+pass_when_full(WORKER)
 local now = clock()
 local last = redis.call('HMGET', WORKER, 'sequence', 'refused', 'alone')
 if tonumber(last[1] or 0) >= sequence then

@@ -3,6 +3,8 @@
 -- Reply: {'ok', leases that ran out...} or {'fenced'}.
 local WORKER, lease, length = KEYS[13], ARGV[1], tonumber(ARGV[2])
 
+pass_when_full(WORKER)
+
 -- A server clock that was set back would hold every delayed message for that long.
 local now, wall = clock()
 local seen = tonumber(redis.call('HGET', STATE, 'seen') or 0)

@@ -37,6 +37,11 @@ local function number_of(entry)
   return string.match(entry, NUMBER)
 end
 
+-- A full Redis refuses a script at its first write, unless that one frees memory: what empties the queue must pass.
+local function pass_when_full(key)
+  redis.call('HDEL', key, 'full')
+end
+
 -- Sizes by state (waiting, later, running, dead), priority and actor, kept with every move: reading them is O(1).
 local moves = {}
 local function count(state, priority, actor, by)

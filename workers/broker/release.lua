@@ -6,6 +6,7 @@ local ends = redis.call('ZSCORE', LEASES, lease)
 if why == 'expired' and ends and tonumber(ends) > clock() then
   return -1
 end
+pass_when_full(WORKER)
 local held, alone = redis.call('HVALS', HAND), redis.call('HGET', WORKER, 'alone')
 table.sort(held, function(a, b)
   local ready, other = string.sub(a, 4, 16), string.sub(b, 4, 16)
