@@ -116,6 +116,27 @@ async def test_an_interrupted_week_goes_on_where_it_was(
         assert contents(other) == uninterrupted
 
 
+async def test_killed_in_the_middle_it_goes_on_and_ends_with_the_same_bytes(
+    context: Context, redis_url: str, tmp_path: Path
+) -> None:
+    today = datetime.now(UTC).date()
+    monday = today - timedelta(days=today.weekday() + 7)
+    for day in range(7):
+        await write_day(context.store, ACME, monday + timedelta(days=day), 8000)
+    data_dir = tmp_path / "killed"
+    kill_after_a_checkpoint(redis_url, data_dir)
+    assert not (data_dir / "exports").exists(), "nothing is published half"
+    async with lent(load_settings(redis_url=redis_url, data_dir=data_dir)) as again:
+        assert (await export_weeks(again, [ACME], datetime.now(UTC))).figures["records"] == 56_000
+    await export_weeks(context, [ACME], datetime.now(UTC))
+    files = [path for path in (tmp_path / "exports").rglob("*") if path.is_file()]
+    assert len(files) == 3
+    for file in files:
+        assert (
+            data_dir / "exports" / file.relative_to(tmp_path / "exports")
+        ).read_bytes() == file.read_bytes()
+
+
 async def test_an_empty_week_is_a_valid_export(context: Context) -> None:
     done = await export_weeks(context, [ACME], SUNDAY)
     assert done.figures == {"weeks": 1, "records": 0, "bytes": sum(map(len, contents(context).values()))}

@@ -28,10 +28,14 @@ def _remove(
         named = begins(folder.name)
         # What is not named so is not ours.
         if folder.is_dir() and named is not None and named < before:
-            found = [path for path in folder.rglob("*") if path.is_file()]
-            removed.add(len(found), sum(path.stat().st_size for path in found))
-            if not dry_run:
-                shutil.rmtree(folder)
+            try:
+                sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+                if not dry_run:
+                    shutil.rmtree(folder)
+            except FileNotFoundError:
+                # Another cleanup was there first.
+                continue
+            removed.add(len(sizes), sum(sizes))
     return removed
 
 
