@@ -34,10 +34,20 @@ def _powers(base: int) -> Hashes:
     return values
 
 
+# Letters of other alphabets that pass for Latin ones, as those who hide words from filters use them.
+_LOOK_ALIKES = {
+    "аеорсухіјѕһԁԛԝ": "aeopcyxijshdqw",
+    "АВЕКМНОРСТУХІЅ": "abekmhopctyxis",
+    "αονρτυικ": "aovptuik",
+    "ΑΒΕΗΙΚΜΝΟΡΤΥΧΖ": "abehikmnoptyxz",
+    "ɑɡɩɪ": "agii",
+}
+
+
 def _fold_table() -> NDArray[np.uint32]:
-    """For each character below 0x250 its folded form; 32 for what is no letter or digit, 48 for digits."""
-    table = np.arange(0x250, dtype=np.uint32)
-    for code in range(0x250):
+    """For each character below 0x600 its folded form; 32 for what is no letter or digit, 48 for digits."""
+    table = np.arange(0x600, dtype=np.uint32)
+    for code in range(0x600):
         char = chr(code)
         if not char.isalnum():
             table[code] = _SPACE
@@ -45,6 +55,9 @@ def _fold_table() -> NDArray[np.uint32]:
             table[code] = ord("0")
         else:
             table[code] = ord(unicodedata.normalize("NFD", char.lower())[0])
+    for strange, plain in _LOOK_ALIKES.items():
+        for char, latin in zip(strange, plain, strict=True):
+            table[ord(char)] = ord(latin)
     return table
 
 
@@ -55,13 +68,19 @@ _FOLD = _fold_table()
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Hashes of the words of a text in order, and where each starts and ends in it."""
+    """Hashes of the words of a text in order.
+
+    `starts` and `ends` are positions in the folded `codes`; `text_starts` and `text_ends` those in the
+    text itself.
+    """
 
     hashes: Hashes
     starts: Positions
     ends: Positions
     prefix: Hashes
     codes: NDArray[np.uint32]
+    text_starts: Positions
+    text_ends: Positions
 
     def pairs(self) -> Hashes:
         """Hashes of neighbouring words."""
@@ -95,15 +114,49 @@ class Words:
 def read_words(text: str) -> Words:
     """Split a text into words: runs of letters and digits. Only the first MAX_CHARS characters count."""
     codes = np.frombuffer(text[:MAX_CHARS].encode("utf-32-le", "replace"), dtype=np.uint32)
-    folded = np.where(codes < len(_FOLD), _FOLD[np.minimum(codes, len(_FOLD) - 1)], codes)
-    # General punctuation and private-use characters are no letters; other scripts are.
-    folded = np.where(((codes >= 0x2000) & (codes < 0x2C00)) | (codes == 0x3000), _SPACE, folded)
+    kept: Positions | None = None
+    if not text.isascii():
+        seen = ~_is_invisible(codes)
+        if not seen.all():
+            kept = np.flatnonzero(seen)
+            codes = codes[seen]
+    folded = _fold(codes)
     is_word = folded != _SPACE
     edges = np.flatnonzero(np.diff(np.concatenate(([False], is_word, [False])).astype(np.int8)))
     starts, ends = edges[::2], edges[1::2]
     prefix = _prefix_sums(folded.astype(np.uint64))
     hashes = (prefix[ends] - prefix[starts]) * _INVERSES[starts]
-    return Words(hashes, starts, ends, prefix, folded)
+    if kept is None:
+        return Words(hashes, starts, ends, prefix, folded, starts, ends)
+    return Words(hashes, starts, ends, prefix, folded, kept[starts], kept[ends - 1] + 1)
+
+
+def _fold(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    folded = np.where(codes < len(_FOLD), _FOLD[np.minimum(codes, len(_FOLD) - 1)], codes)
+    if len(codes) and codes.max() >= 0x2000:
+        # Punctuation, symbols and emoji are no letters; other scripts are.
+        is_mark = ((codes >= 0x2000) & (codes < 0x2C00)) | (codes == 0x3000) | (codes >= 0x1F000)
+        # Fullwidth and mathematical letters are Latin ones in disguise (the latter in alphabets of 52).
+        wide = (codes >= 0xFF21) & (codes <= 0xFF5A)
+        styled = (codes >= 0x1D400) & (codes < 0x1D6A4)
+        folded = np.where(is_mark, _SPACE, folded)
+        folded = np.where(wide, _FOLD[np.where(wide, codes - 0xFEE0, _SPACE)], folded)
+        folded = np.where(styled, ord("a") + (codes - 0x1D400) % 52 % 26, folded)
+    return folded
+
+
+def _is_invisible(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Zero-width characters, soft hyphens, combining accents and variation selectors: no part of any word."""
+    invisible: NDArray[np.bool_] = (
+        ((codes >= 0x200B) & (codes <= 0x200F))
+        | ((codes >= 0x2060) & (codes <= 0x2064))
+        | ((codes >= 0x0300) & (codes <= 0x036F))
+        | ((codes >= 0xFE00) & (codes <= 0xFE0F))
+        | ((codes >= 0xE0100) & (codes <= 0xE01EF))
+        | (codes == 0xFEFF)
+        | (codes == 0x00AD)
+    )
+    return invisible
 
 
 def _prefix_sums(codes: Hashes) -> Hashes:

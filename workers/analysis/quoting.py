@@ -48,7 +48,7 @@ _ORIGINAL = re.compile(
 _FORWARDED_NAMES = either(r"""
     Forwarded message
     Begin forwarded message
-    Forwarded by [^\n]{1,100}
+    Forwarded by [^\n]{1,100}(?:\n[^\n]{1,30}-{3})?
     Mensaje reenviado
     Inicio del mensaje reenviado
     Missatge reenviat
@@ -70,6 +70,12 @@ _HEADER_OTHER = any_of(r"""
     ^[ \t>*]{0,6}(?:Gesendet|An|Betreff|Envoyé|À|Objet|Enviada em|Assunto)[ \t]?:
     ^[ \t>*]{0,6}(?:Inviato|A|Oggetto|Verzonden|Aan|Onderwerp)[ \t]?:
 """)
+# Lotus Notes: name, date and time, then To, cc and Subject.
+_NOTES_HEADER = re.compile(
+    r"^[^\n]{0,120}(?:\n[^\n]{0,60})?\d\d/\d\d/\d{4} \d\d:\d\d(?::\d\d)? [AP]M\n"
+    r"(?:Please respond[^\n]{0,80}\n)?To:",
+    re.MULTILINE,
+)
 _QUOTE_LINES = re.compile(r"(?:^[ \t]{0,3}(?:>|\|)[^\n]*(?:\n|\Z))+", re.MULTILINE)
 _SIGNATURE_MARK = re.compile(r"^--[ \u00a0]?$", re.MULTILINE)
 _PHONE_FOOTER = any_of(r"""
@@ -148,6 +154,9 @@ def _history(text: str) -> Part:
         if len(_HEADER_OTHER.findall(text, found.end(), found.end() + 500)) >= 2:
             start, kind = found.start(), "quoted"
             break
+    found = _NOTES_HEADER.search(text, 0, start)
+    if found:
+        start, kind = found.start(), "quoted"
     for found in _WROTE.finditer(text, 0, start):
         begin = _attribution_start(text, found.start())
         # Quote marks below it: the answer may go on between or under them, so only those lines are history.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from workers.analysis.impersonation import impersonation_signs
 from workers.analysis.mail import Mail
 from workers.analysis.text import MailText
 
@@ -15,8 +16,10 @@ office_attachment pdf_attachment image_attachment risky_attachment archive_attac
 importance_high importance_low many_recipients is_reply is_forward is_html many_links one_link
 link_to_raw_ip link_text_differs link_to_odd_domain short_link many_images hidden_text has_form capitals
 capitals_in_subject exclamations exclamation_in_subject question question_in_subject money emoji
-emoji_in_subject very_short short long very_long greets_by_name no_subject mixed_scripts
-many_digits_in_sender numbered_list shouting_line blank
+emoji_in_subject very_short short long very_long greets_by_name no_subject
+brand_in_name_not_domain brand_in_text_not_domain look_alike_letters false_capitals direction_override
+random_sender random_domain name_apart_from_domain decorated_name recipient_in_subject many_digits_in_sender
+numbered_list shouting_line blank
 """
 NAMES = tuple(_ALL_NAMES.split())
 
@@ -46,9 +49,6 @@ _GREETING = re.compile(
     r"^(?:hola|hello|hi|hey|dear|estimad[oa]|querid[oa]|buen[oa]s \w+|good \w+)[ ,]{1,2}(?!cliente"
     r"|customer|user|usuario|sir|madam|friend|all|team|todos|señor|client|member|amig|colleagues?|compañer)[A-ZÁÉÍÓÚÑ][\wáéíóúñ]{2,20}",
     re.MULTILINE,
-)
-_MIXED = re.compile(
-    r"[A-Za-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][A-Za-z]|[\U0001d400-\U0001d7ff]|[\u202a-\u202e\u2066-\u2069]"
 )
 _LIST_ITEM = re.compile(r"^\s{0,4}(?:[-*•·]|\d{1,2}[.)])\s", re.MULTILINE)
 _SHOUT = re.compile(r"^[^a-záéíóúñ\n]{14,}$", re.MULTILINE)
@@ -84,6 +84,7 @@ def read_signals(mail: Mail, text: MailText) -> list[float]:
     _attachments(mail, found)
     _links(mail, text, found)
     _layout(mail, text, found)
+    found |= impersonation_signs(mail.sender, text.subject, text.analysed[len(text.subject) + 1 :][:1_000])
     return [found.get(name, 0.0) for name in NAMES]
 
 
@@ -186,6 +187,7 @@ def _layout(mail: Mail, text: MailText, found: dict[str, float]) -> None:
     found["exclamations"] = min(body.count("!") / 3, 2.0)
     found["exclamation_in_subject"] = float("!" in subject)
     found["question"] = min(body.count("?") / 2, 2.0)
+    found["recipient_in_subject"] = float("@" in subject)
     found["question_in_subject"] = float("?" in subject)
     found["money"] = float(_MONEY.search(text.analysed) is not None)
     found["emoji"] = float(_EMOJI.search(body) is not None)
@@ -197,6 +199,5 @@ def _layout(mail: Mail, text: MailText, found: dict[str, float]) -> None:
     found["blank"] = float(letters == 0)
     found["greets_by_name"] = float(_GREETING.search(body) is not None)
     found["no_subject"] = float(not subject.strip())
-    found["mixed_scripts"] = float(_MIXED.search(text.analysed) is not None)
     found["numbered_list"] = float(len(_LIST_ITEM.findall(body)) >= 3)
     found["shouting_line"] = float(_SHOUT.search(body) is not None)

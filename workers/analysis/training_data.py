@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 CORPUS = Path(__file__).parent / "corpus"
+CORPUS_SOURCE = "corpus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def corpus_examples(directory: Path = CORPUS) -> Iterator[Example]:
             if line.strip():
                 row = orjson.loads(line)
                 yield Example(
-                    "corpus",
+                    CORPUS_SOURCE,
                     row,
                     row["language"],
                     row["category"],

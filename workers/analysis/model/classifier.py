@@ -16,7 +16,7 @@ from workers.analysis.result import CATEGORIES, SENTIMENTS, URGENCIES, Evidence
 
 DIRECTORY = Path(__file__).parent
 COLUMNS = (*CATEGORIES, *URGENCIES, *SENTIMENTS)
-_HEADS = {
+HEADS = {
     "category": slice(0, len(CATEGORIES)),
     "urgency": slice(len(CATEGORIES), len(CATEGORIES) + len(URGENCIES)),
     "sentiment": slice(len(CATEGORIES) + len(URGENCIES), len(COLUMNS)),
@@ -51,7 +51,7 @@ class Classifier:
         seen = features.values @ self.hashed[features.rows].astype(np.float32)
         scores = (seen * self.scales + features.dense @ self.dense[:-1] + self.dense[-1]).astype(np.float64)
         return Prediction(
-            *(scores[head] / self.temperature[name] for name, head in _HEADS.items()),
+            *(scores[head] / self.temperature[name] for name, head in HEADS.items()),
         )
 
     def evidence(self, features: Features, text: str, chosen: int) -> list[Evidence]:
@@ -91,7 +91,7 @@ def _dense_evidence(name: str, weight: float, at: int, text: str, features: Feat
 
 
 def _span(feature: str, weight: float, text: str, features: Features, first: int, last: int) -> Evidence:
-    start, end = int(features.words.starts[first]), int(features.words.ends[last])
+    start, end = int(features.words.text_starts[first]), int(features.words.text_ends[last])
     return Evidence(feature, round(weight, 3), text[start:end], start, end)
 
 

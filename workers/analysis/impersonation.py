@@ -1,0 +1,105 @@
+"""Signs that a sender writes under somebody else's name, or hides words from filters with look-alike
+letters."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from workers.analysis.headers import Address
+
+_FILE = Path(__file__).parent / "model" / "brands.txt"
+_WORD_BREAK = re.compile(r"[^\w.&']+")
+# Latin letters beside Greek or Cyrillic ones in one word, mathematical letters, invisible marks inside words.
+_MIXED_WORD = re.compile(
+    r"[A-Za-z][\u0370-\u03ff\u0400-\u052f]|[\u0370-\u03ff\u0400-\u052f][A-Za-z]|[\u0250-\u02af]"
+    r"|[\U0001d400-\U0001d7ff]|\w[\u200b-\u200d\u2060-\u2064\ufeff\u00ad\u034f\ufe00-\ufe0e\U000e0100-\U000e01ef]\w"
+)
+# A capital I where an l belongs: "WaIIet", "BiIIing".
+_FALSE_L = re.compile(r"[a-z]I+[a-z]|\bI[bcdfghjklmpqrvwxz][a-z]{2}")
+_OVERRIDES = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
+_VOWELS = re.compile(r"[aeiouy]")
+_LABEL_RUN = re.compile(r"[a-z0-9]{7,}")
+
+
+class _Brand(NamedTuple):
+    """`tokens`: what its own domains contain. `is_unmistakable`: its name means nothing else."""
+
+    tokens: tuple[str, ...]
+    is_unmistakable: bool
+
+
+def impersonation_signs(sender: Address, subject: str, opening: str) -> dict[str, float]:
+    """Named signs, 0 to 1, from who sends and how the first words are written."""
+    brands_named = _brands_in(f"{sender.name} ")
+    brands_near = {
+        brand for brand in _brands_in(f"{subject} {opening[:200]} ") if _load()[brand].is_unmistakable
+    }
+    domain = sender.domain
+    return {
+        "brand_in_name_not_domain": _foreign(brands_named, domain),
+        "brand_in_text_not_domain": _foreign(brands_near, domain),
+        "look_alike_letters": min(len(_MIXED_WORD.findall(f"{sender.name} {subject} {opening}")) / 2, 2.0),
+        "false_capitals": min(float(len(_FALSE_L.findall(f"{sender.name} {subject} {opening}"))), 2.0),
+        "direction_override": float(_OVERRIDES.search(f"{sender.name}{subject}{opening}") is not None),
+        "random_sender": float(_is_random(sender.address.partition("@")[0].lower())),
+        "random_domain": float(any(map(_is_random, domain.split(".")[:-1]))),
+        "name_apart_from_domain": float(_is_apart(sender)),
+        "decorated_name": float(any(ord(char) > 0x2190 for char in sender.name) or "___" in sender.name),
+    }
+
+
+def _foreign(brands: set[str], domain: str) -> float:
+    """Whether a brand is named and the domain belongs to none of those named."""
+    if not brands or not domain:
+        return 0.0
+    known = _load()
+    return float(not any(_belongs(domain, token) for brand in brands for token in known[brand].tokens))
+
+
+def _belongs(domain: str, token: str) -> bool:
+    """Whether a domain is a brand's own: "info.netflix.com" is, "netflix-pagos.com" is not."""
+    if "." in token:
+        return domain.endswith(token)
+    return any(token in label and "-" not in label.replace(token, "") for label in domain.split(".")[-3:-1])
+
+
+def _brands_in(text: str) -> set[str]:
+    words = [word.strip(".'") for word in _WORD_BREAK.split(text.lower()) if word]
+    known = _load()
+    spans = (" ".join(words[at : at + width]) for width in (1, 2, 3) for at in range(len(words) - width + 1))
+    return {span for span in spans if span in known}
+
+
+def _is_random(label: str) -> bool:
+    """Runs of letters and digits that nobody can pronounce: "khn2rlyf5h6m", "gzbjxqplk"."""
+    for run in _LABEL_RUN.findall(label):
+        digits = sum(map(str.isdigit, run))
+        vowels = len(_VOWELS.findall(run))
+        switches = sum(a.isdigit() != b.isdigit() for a, b in pairwise(run))
+        if switches >= 3 or (digits == 0 and vowels * 6 < len(run)):
+            return True
+    return False
+
+
+def _is_apart(sender: Address) -> bool:
+    """Whether none of the words of the display name stands in the address: staff of a firm usually
+    share one."""
+    words = [word for word in re.findall(r"[^\W\d_]{3,}", sender.name.lower()) if word not in ("the", "team")]
+    address = sender.address.lower()
+    return bool(words) and bool(address) and not any(word[:5] in address for word in words)
+
+
+@cache
+def _load() -> dict[str, _Brand]:
+    brands: dict[str, _Brand] = {}
+    for line in _FILE.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            names, _, tokens = line.partition(": ")
+            own = tuple(token.strip() for token in tokens.split(","))
+            for name in map(str.strip, names.split(",")):
+                brands[name.lstrip("?")] = _Brand(own, not name.startswith("?"))
+    return brands

@@ -1,0 +1,188 @@
+"""`econeura train`: learn the weights of the classifier from the corpus and from what else may be used.
+
+Needs the extra `train`. The result depends on nothing but the mails, their order and SEED.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
+
+from workers.analysis.features import BITS, Features, dense_names, read_features
+from workers.analysis.fitting import Dataset, Head, Labels, Matrix, Penalty, best_temperature, fit_head
+from workers.analysis.mail import mail_from_row
+from workers.analysis.model.classifier import COLUMNS, DIRECTORY, HEADS
+from workers.analysis.text import read_text
+from workers.analysis.training_data import CORPUS_SOURCE, Example, corpus_examples, outside_examples
+
+SEED = 7
+FOLDS = 5
+PENALTY = Penalty()
+# What headers and senders say is known beforehand (RFCs, mail practice); the mails only correct it.
+PRIOR: dict[str, dict[str, float]] = {
+    "list_unsubscribe": {"newsletter": 1.2, "personal": -1.0, "support": -0.5, "calendar": -0.5},
+    "list_id": {"newsletter": 0.8, "general": 0.8, "personal": -1.0},
+    "bulk": {"newsletter": 0.8, "personal": -0.8},
+    "authentication_failed": {"spam": 1.0},
+    "marked_as_spam": {"spam": 2.0},
+    "reply_to_differs": {"spam": 0.6},
+    "name_hides_address": {"spam": 0.8},
+    "calendar_part": {"calendar": 2.5},
+    "risky_attachment": {"spam": 1.5},
+    "link_to_raw_ip": {"spam": 1.5},
+    "link_text_differs": {"spam": 1.0},
+    "short_link": {"spam": 0.4},
+    "hidden_text": {"spam": 0.4, "newsletter": 0.3},
+    "brand_in_name_not_domain": {"spam": 2.5},
+    "brand_in_text_not_domain": {"spam": 0.8},
+    "look_alike_letters": {"spam": 2.5},
+    "false_capitals": {"spam": 1.5},
+    "direction_override": {"spam": 2.0},
+    "random_sender": {"spam": 0.8},
+    "random_domain": {"spam": 1.2},
+    "decorated_name": {"spam": 0.8},
+    "recipient_in_subject": {"spam": 0.8},
+    "importance_high": {"high": 1.2},
+    "importance_low": {"low": 1.0},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """All heads side by side, in the columns of the classifier, with the temperature of each head."""
+
+    head: Head
+    temperature: dict[str, float]
+    examples: int
+
+
+def train(data: Path | None, output: Path = DIRECTORY) -> Trained:
+    """Train on the corpus, and on the allowed rows of `data` if given; write the model to `output`."""
+    examples = [*corpus_examples(), *(outside_examples(data) if data else ())]
+    trained = fit(examples, dataset_of([example.row for example in examples]))
+    write(trained, output, _fingerprint(examples))
+    return trained
+
+
+def dataset_of(rows: Sequence[dict[str, Any]]) -> Dataset:
+    """Features of mails in the row form."""
+    found = [_features_of(row) for row in rows]
+    lengths = np.cumsum([0, *(len(features.rows) for features in found)])
+    hashed = csr_matrix(
+        (
+            np.concatenate([features.values for features in found]),
+            np.concatenate([features.rows for features in found]),
+            lengths,
+        ),
+        shape=(len(rows), 1 << BITS),
+    )
+    # Kinds of features share the table: two that meet in one row add up.
+    hashed.sum_duplicates()
+    return Dataset.of(hashed, np.array([features.dense for features in found], dtype=np.float64))
+
+
+def fit(examples: Sequence[Example], mails: Dataset) -> Trained:
+    """Fit every head on the examples that know its label."""
+    hashed = np.zeros((1 << BITS, len(COLUMNS)))
+    dense = np.zeros((mails.dense.shape[1] + 1, len(COLUMNS)))
+    temperature: dict[str, float] = {}
+    for name, columns in HEADS.items():
+        which, labels = labels_of(examples, name)
+        known = mails.take(which)
+        prior = _prior(columns)
+        head = fit_head(known, labels, prior, PENALTY)
+        hashed[:, columns] = head.hashed
+        dense[:, columns] = head.dense
+        ours = np.array([examples[at].source == CORPUS_SOURCE for at in which])
+        temperature[name] = _calibrate(known, labels, prior, ours)
+    return Trained(Head(hashed, dense), temperature, len(examples))
+
+
+def labels_of(examples: Sequence[Example], head: str) -> tuple[NDArray[np.int64], Labels]:
+    """Which examples know something of a head, and what."""
+    classes = COLUMNS[HEADS[head]]
+    which: list[int] = []
+    allowed: list[list[bool]] = []
+    for at, example in enumerate(examples):
+        label = getattr(example, head)
+        if label is not None:
+            allowed.append([name == label for name in classes])
+        elif head == "category" and example.not_spam:
+            allowed.append([name != "spam" for name in classes])
+        else:
+            continue
+        which.append(at)
+    matrix = np.array(allowed)
+    weights = np.array([examples[at].weight for at in which])
+    if head != "category":
+        weights = weights * _balance(matrix)
+    return np.array(which), Labels(matrix, weights)
+
+
+def _balance(allowed: NDArray[np.bool_]) -> Matrix:
+    """Rare classes count more (by the square root): most mail is of medium urgency and neutral."""
+    per_class = allowed.sum(axis=0)
+    weight: Matrix = np.sqrt(len(allowed) / len(per_class) / np.maximum(per_class, 1))
+    return np.asarray(allowed @ weight)
+
+
+def _prior(columns: slice) -> Matrix:
+    names = dense_names()
+    classes = COLUMNS[columns]
+    prior = np.zeros((len(names) + 1, len(classes)))
+    for sign, effects in PRIOR.items():
+        for label, weight in effects.items():
+            if label in classes:
+                prior[names.index(f"sign.{sign}"), classes.index(label)] = weight
+    return prior
+
+
+def _calibrate(mails: Dataset, labels: Labels, prior: Matrix, ours: NDArray[np.bool_]) -> float:
+    """Temperature by cross-validation over our own mails: outside sources are too alike to tell doubt."""
+    folds = np.where(ours, np.random.default_rng(SEED).integers(0, FOLDS, len(ours)), -1)
+    scores = np.zeros(labels.allowed.shape)
+    for fold in range(FOLDS):
+        inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        head = fit_head(mails.take(inside), labels.take(inside), prior, PENALTY)
+        scores[outside] = head.scores(mails.take(outside))
+    return best_temperature(scores[ours], labels.allowed[ours].argmax(axis=1))
+
+
+def write(trained: Trained, output: Path, fingerprint: str) -> None:
+    """Write hashed.npy (one byte a weight), dense.npy and model.json. Numbers and names only."""
+    scales = np.abs(trained.head.hashed).max(axis=0) / 127
+    np.save(output / "hashed.npy", np.round(trained.head.hashed / scales).astype(np.int8))
+    np.save(output / "dense.npy", trained.head.dense.astype(np.float32))
+    facts = {
+        "version": fingerprint,
+        "bits": BITS,
+        "columns": list(COLUMNS),
+        "dense_names": list(dense_names()),
+        "scales": [float(f"{scale:.6g}") for scale in scales],
+        "temperature": {name: round(value, 4) for name, value in trained.temperature.items()},
+        "examples": trained.examples,
+    }
+    (output / "model.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
+
+
+def _features_of(row: dict[str, Any]) -> Features:
+    mail = mail_from_row(row)
+    return read_features(mail, read_text(mail))
+
+
+def _fingerprint(examples: Sequence[Example]) -> str:
+    """Names the training set: the same mails and labels give the same version."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(
+            orjson.dumps([example.source, example.row.get("id"), example.category, example.urgency])
+        )
+    return f"2-{digest.hexdigest()[:10]}"
