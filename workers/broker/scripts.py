@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import redis
 import redis.asyncio
 from redis.exceptions import (
     ClusterDownError,
+    MasterDownError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -31,18 +33,27 @@ AWAY = (
     ReadOnlyError,
     OutOfMemoryError,
     ClusterDownError,
+    MasterDownError,
     TryAgainError,
     RedisClusterException,
     OSError,
 )
-"""Redis does not take our command now, or did not say: waiting helps."""
+"""Redis does not take our command now (`Refused` is among them), or did not say: waiting helps."""
 
 _REPLICAS_WITHIN_MS = 1000
 _HERE = Path(__file__).parent
 _PRELUDE = (_HERE / "prelude.lua").read_text(encoding="utf-8")
 
 
-class NotReplicated(redis.ConnectionError):
+# What redis-py has no class for, and what Redis 6.2 wraps: "Error running script ...: -OOM command not allowed".
+_WAITING_HELPS = re.compile(r"(^|-)(OOM|READONLY|MISCONF|NOREPLICAS|MASTERDOWN|LOADING|BUSY) ")
+
+
+class Refused(redis.ConnectionError):
+    """The server is there but cannot do it now: it is full, a replica, loading, short of replicas."""
+
+
+class NotReplicated(Refused):
     """Applied, but not by as many replicas as were asked for: a failover now could lose it."""
 
 
@@ -66,6 +77,8 @@ class Script:
                 client.script_load(self.text)
                 reply = _confirmed(client, call, replicas) if replicas else client.execute_command(*call)
             status = "ok"
+        except redis.ResponseError as error:
+            raise _sorted(error) from error
         finally:
             self._record(started, status)
         return reply
@@ -84,6 +97,8 @@ class Script:
                 await client.script_load(self.text)
                 reply = await _send(client, call, replicas)
             status = "ok"
+        except redis.ResponseError as error:
+            raise _sorted(error) from error
         finally:
             self._record(started, status)
         return reply
@@ -91,6 +106,10 @@ class Script:
     def _record(self, started: float, status: str) -> None:
         metrics.REDIS_OPERATIONS.labels(self.name, status).inc()
         metrics.REDIS_DURATION.labels(self.name).observe(time.perf_counter() - started)
+
+
+def _sorted(error: redis.ResponseError) -> redis.RedisError:
+    return Refused(str(error)) if _WAITING_HELPS.search(str(error)) else error
 
 
 def _confirmed(client: Client, call: tuple[Any, ...], replicas: int) -> Any:
