@@ -129,12 +129,26 @@ async def test_killed_in_the_middle_it_goes_on_and_ends_with_the_same_bytes(
     async with lent(load_settings(redis_url=redis_url, data_dir=data_dir)) as again:
         assert (await export_weeks(again, [ACME], datetime.now(UTC))).figures["records"] == 56_000
     await export_weeks(context, [ACME], datetime.now(UTC))
-    files = [path for path in (tmp_path / "exports").rglob("*") if path.is_file()]
-    assert len(files) == 3
-    for file in files:
-        assert (
-            data_dir / "exports" / file.relative_to(tmp_path / "exports")
-        ).read_bytes() == file.read_bytes()
+    assert len(files_of(data_dir)) == 3 and files_of(data_dir) == files_of(tmp_path)
+
+
+def kill_after_a_checkpoint(redis_url: str, data_dir: Path) -> None:
+    """Begin an export in another process and kill that in the middle."""
+    words = ["--part", "export", "--url", redis_url, "--directory", str(data_dir)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.schedule_jobs", *words], stdout=subprocess.DEVNULL
+    )
+    try:
+        work = data_dir / "export-work" / "acme"
+        wait_for(lambda: list(work.rglob("checkpoint.json")), timeout_s=60, what="a first checkpoint")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def files_of(data_dir: Path) -> dict[Path, bytes]:
+    exports = data_dir / "exports"
+    return {path.relative_to(exports): path.read_bytes() for path in exports.rglob("*") if path.is_file()}
 
 
 async def test_an_empty_week_is_a_valid_export(context: Context) -> None:
