@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable
 
 from workers.broker.keys import Keys
-from workers.broker.scripts import AWAY, Client
+from workers.broker.scripts import AWAY, TROUBLE, Client
 from workers.logs import get_logger
 
 log = get_logger("broker")
+_REFUSED_S = 1.0
 LONGEST_SLEEP_S = 5.0
 """A ring can be lost with the connection or the worker that heard it: look again after so long."""
 
@@ -23,7 +24,7 @@ class Doorbell(threading.Thread):
         self._client = client
         self._on_ring = on_ring
         self._asked = threading.Semaphore(0)
-        self._stopped = False
+        self._stopped = threading.Event()
         self.is_listening = False
 
     def listen(self) -> None:
@@ -41,17 +42,20 @@ class Doorbell(threading.Thread):
             log.warning("ring not passed on", error=str(away))
 
     def stop(self) -> None:
-        self._stopped = True
+        self._stopped.set()
         self._asked.release()
 
     def run(self) -> None:
         while True:
             self._asked.acquire()
-            if self._stopped:
+            if self._stopped.is_set():
                 return
             try:
                 self._client.blpop(self._bell, timeout=LONGEST_SLEEP_S)
             except AWAY as away:
                 log.warning("doorbell not heard", error=str(away))
+            except TROUBLE as wrong:
+                log.error("doorbell refused", error=str(wrong))
+                self._stopped.wait(_REFUSED_S)
             self.is_listening = False
             self._on_ring()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from workers import metrics
 from workers.broker.keys import Keys
-from workers.broker.scripts import AWAY, LEASE, RELEASE, Client
+from workers.broker.scripts import LEASE, RELEASE, TROUBLE, Client
 from workers.logs import get_logger
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class LeaseThread(threading.Thread):
             for hand in self._hands:
                 try:
                     self._renew(hand)
-                except AWAY as away:
+                except TROUBLE as away:
                     wait_s = _RETRY_S
                     if not is_away:
                         log.warning("lease not renewed, trying again", lease=hand.lease, error=str(away))

@@ -40,12 +40,15 @@ AWAY = (
 )
 """Redis does not take our command now (`Refused` is among them), or did not say: waiting helps."""
 
+TROUBLE = (redis.RedisError, RedisClusterException, OSError)
+"""All that a call may raise: for threads that must outlive even a refused permission."""
+
 _REPLICAS_WITHIN_MS = 1000
 _HERE = Path(__file__).parent
 _PRELUDE = (_HERE / "prelude.lua").read_text(encoding="utf-8")
 
 
-# What redis-py has no class for, and what Redis 6.2 wraps: "Error running script ...: -OOM command not allowed".
+# What redis-py has no class for, and what Redis 6.2 wraps: "Error running script ...: -OOM command ...".
 _WAITING_HELPS = re.compile(r"(^|-)(OOM|READONLY|MISCONF|NOREPLICAS|MASTERDOWN|LOADING|BUSY) ")
 
 
