@@ -6,6 +6,8 @@ import csv
 import gzip
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 
 from tests.generated_day import write_day
 from tests.lent_context import ACME, lent
+from tests.waiting import wait_for
 from workers.errors import Busy, SettingsError
 from workers.export import week_files
 from workers.export.destination import destination_of
