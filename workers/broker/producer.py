@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from dramatiq import Message
+from redis.asyncio import RedisCluster
 
 from workers.broker.encoding import arguments, partition_for
 from workers.broker.keys import Keys
@@ -100,6 +101,9 @@ class _Line:
         while True:
             try:
                 async with asyncio.timeout_at(end):
+                    if isinstance(self._client, RedisCluster):
+                        # redis-py may close a node's first connection under another task, unless asked first.
+                        await self._client.initialize()
                     await ENQUEUE.run_async(
                         self._client,
                         self._keys,
