@@ -103,13 +103,14 @@ class WorkQueue:
         self._fast_share += _SMOOTHING * ((duration_s < _FAST_S) - self._fast_share)
 
     def rouse(self) -> None:
-        """Those awake have started nothing for a moment: wake a thread for each message that waits."""
+        """Those awake have started nothing for a moment: wake as many again, if as many messages wait."""
         if not self._waiting or time.monotonic() - self._last_get < _STALLED_S:
             return
         with self._mutex:
-            count = min(self._waiting, len(self._asleep))
-            sleepers, self._asleep = self._asleep[-count:], self._asleep[:-count] if count else self._asleep
-        for sleeper in sleepers if count else ():
+            awake = self._threads - len(self._asleep)
+            count = min(self._waiting, len(self._asleep), max(awake, 1))
+            sleepers = [self._asleep.pop() for _ in range(count)]
+        for sleeper in sleepers:
             sleeper.release()
 
     def take_back(self, older_than_s: float = 0.0) -> list[Delivery]:
