@@ -211,7 +211,10 @@ if wanted > 0 then
     move_due()
     due = next_due()
   end
-  local held = redis.call('HLEN', HAND) + tonumber(ARGV[4])
+  local held = 0
+  if alone ~= '' or suspects > 0 then
+    held = redis.call('HLEN', HAND) + tonumber(ARGV[4])
+  end
   if held == 0 then
     alone = ''
   end
@@ -231,7 +234,10 @@ if wanted > 0 then
     redis.call('HSET', HAND, unpack(taken, first, math.min(first + CHUNK - 1, #taken)))
   end
   -- The keeper is the idle worker that wakes when the next delayed message is due; the others sleep on.
-  local keeper, wake = unpack(redis.call('HMGET', STATE, 'keeper', 'wake'))
+  local keeper, wake
+  if due then
+    keeper, wake = unpack(redis.call('HMGET', STATE, 'keeper', 'wake'))
+  end
   if mode == 'open' and #taken < wanted * 2 then
     wake = tonumber(wake or 0)
     if due and (keeper == lease or wake <= now or wake > due) then
@@ -241,7 +247,7 @@ if wanted > 0 then
   else
     if keeper == lease then
       redis.call('HDEL', STATE, 'keeper', 'wake')
-      freed = freed or due ~= nil
+      freed = true
     end
     freed = freed or redis.call('EXISTS', unpack(READY)) > 0
     if soonest then

@@ -6,8 +6,7 @@ local WORKER, lease, length = KEYS[13], ARGV[1], tonumber(ARGV[2])
 pass_when_full(WORKER)
 
 -- A server clock that was set back would hold every delayed message for that long.
-local now, wall = clock()
-local seen = tonumber(redis.call('HGET', STATE, 'seen') or 0)
+local now, wall, seen = clock()
 if now < seen - 1000 then
   redis.call('HSET', STATE, 'ahead', seen - wall)
   now = seen

@@ -5,11 +5,13 @@ local COUNTS, LEASES, BELL = KEYS[10], KEYS[11], KEYS[12]
 -- unpack() is limited by Lua's C stack.
 local CHUNK = 1000
 
--- Milliseconds on a clock that never goes back: `ahead` is what the server's clock was once set back by.
+-- Milliseconds on a clock that never goes back: `ahead` is what the server's clock was once set back by. Returns
+-- the time, the server's own, and the last that was noted (see lease.lua).
 local function clock()
   local time = redis.call('TIME')
   local wall = time[1] * 1000 + math.floor(time[2] / 1000)
-  return wall + tonumber(redis.call('HGET', STATE, 'ahead') or 0), wall
+  local state = redis.call('HMGET', STATE, 'ahead', 'seen')
+  return wall + tonumber(state[1] or 0), wall, tonumber(state[2] or 0)
 end
 
 local function text(number)
