@@ -6,8 +6,8 @@ import asyncio
 import contextvars
 import logging
 import threading
-from collections.abc import Awaitable
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Awaitable, Coroutine
+from typing import Any, Generic, TypeVar
 
 import uvloop
 from dramatiq import Broker, MessageProxy, Worker
@@ -37,9 +37,8 @@ class UvloopThread(EventLoopThread):
 
         dramatiq's own way wakes each waiting thread ten times a second, to see whether it was interrupted.
         """
-        run = _Run(coro, _limit_s.get())
-        context = contextvars.copy_context()
-        self.loop.call_soon_threadsafe(lambda: self.loop.create_task(run.run(), context=context))
+        run = _Run(_limited(coro, _limit_s.get()))
+        self.loop.call_soon_threadsafe(run.start, self.loop, context=contextvars.copy_context())
         return run.result()
 
     def stop(self) -> None:
@@ -60,35 +59,31 @@ class UvloopThread(EventLoopThread):
 class _Run(Generic[Result]):
     """One coroutine, run on the loop and awaited by a thread."""
 
-    __slots__ = ("_coro", "_ended", "_error", "_limit_s", "_result")
+    __slots__ = ("_coro", "_ended", "_task")
 
-    def __init__(self, coro: Awaitable[Result], limit_s: float) -> None:
+    def __init__(self, coro: Coroutine[Any, Any, Result]) -> None:
         self._coro = coro
-        self._limit_s = limit_s
-        self._result: Result | None = None
-        self._error: BaseException | None = None
         self._ended = threading.Lock()
         self._ended.acquire()
 
-    async def run(self) -> None:
-        limit = asyncio.timeout(self._limit_s)
-        try:
-            async with limit:
-                self._result = await self._coro
-        except TimeoutError as error:
-            self._error = error
-            if limit.expired():
-                self._error = TemporaryError(f"ran longer than {self._limit_s:g} s", code="time_limit")
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 raised again in the thread
-            self._error = error
-        finally:
-            self._ended.release()
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._task = loop.create_task(self._coro)
+        self._task.add_done_callback(lambda _: self._ended.release())
 
     def result(self) -> Result:
         self._ended.acquire()
-        if self._error is not None:
-            raise self._error
-        return cast("Result", self._result)
+        return self._task.result()
+
+
+async def _limited(coro: Awaitable[Result], limit_s: float) -> Result:
+    limit = asyncio.timeout(limit_s)
+    try:
+        async with limit:
+            return await coro
+    except TimeoutError as error:
+        if limit.expired():
+            raise TemporaryError(f"ran longer than {limit_s:g} s", code="time_limit") from error
+        raise
 
 
 class EventLoop(AsyncIO):

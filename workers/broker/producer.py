@@ -81,17 +81,15 @@ class _Line:
                 count += 1
             batch, self._waiting = self._waiting[:count], self._waiting[count:]
             args = [value for found, _ in batch for fields in found for value in fields]
-            problem: Exception | None = None
-            try:
-                await self._call(args)
-            except Exception as error:  # noqa: BLE001 each caller is told, whatever it was
-                problem = error
+            call = asyncio.create_task(self._call(args))
+            await asyncio.wait({call})
             for _, confirmed in batch:
-                if not confirmed.done():
-                    if problem is None:
-                        confirmed.set_result(None)
-                    else:
-                        confirmed.set_exception(problem)
+                if confirmed.done():
+                    continue
+                if problem := call.exception():
+                    confirmed.set_exception(problem)
+                else:
+                    confirmed.set_result(None)
         self._sending = None
 
     async def _call(self, args: list[Any]) -> None:
