@@ -194,6 +194,11 @@ class World:
             for call in self.sandbox.calls(mailbox=self.mailbox, after=since)
         ]
 
+    def fault_hits(self, number: int | None = None) -> int:
+        """How often a fault hit, by default the last one asked for."""
+        rules = self.sandbox.admin("GET", "faults")["faults"]
+        return int(next(rule["hits"] for rule in reversed(rules) if number in (None, rule["number"])))
+
     async def until(self, fact: Callable[[], object]) -> None:
         """Wait for a fact while other work goes on."""
         end = asyncio.get_running_loop().time() + _QUIET_WITHIN_S

@@ -224,3 +224,18 @@ async def test_a_claim_of_a_restored_ledger_is_not_taken_for_a_former_one(world:
         await processing.process(
             world.context, "acme", world.mailbox, message_id, owner="a worker that lives on"
         )
+
+
+async def test_an_action_of_a_plan_that_a_restored_ledger_has_forgotten_ends_nothing(world: World) -> None:
+    message_id = world.deliver(subject=QUESTION)
+    await world.sync()
+    before = await world.copy_of_redis()
+    assert await world.step("process") is None
+    # A worker that outlived the restore had this in hand; the processing is queued again, and comes later.
+    action = world.queue.waiting.popleft()
+    await world.restore_redis(before)
+    await action.run(action.owner)
+    await world.work_off()
+    record = await world.record(message_id)
+    assert record.state == "done" and {step.status for step in record.steps} == {"done"}
+    assert len(world.sent()) == 1

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -46,7 +48,7 @@ async def world(sandbox: SandboxProcess, redis_url: str, tmp_path: Path) -> Asyn
 async def asleep(world: World, work: Work) -> AsyncIterator[None]:
     """A worker that is slow with this piece of work: another gets it, and ends before the first goes on."""
     slow = asyncio.ensure_future(work.run(work.owner))
-    await world.until(lambda: world.sandbox.admin("GET", "faults")["faults"][-1]["hits"])
+    await world.until(lambda: world.fault_hits() > 0)
     await world.end_claims()
     world.queue.waiting[0] = replace(work, owner="another")
     yield
@@ -108,6 +110,36 @@ async def test_a_worker_that_slept_while_creating_leaves_no_second_draft(
     await sent_once(world, message_id)
 
 
+async def test_two_workers_that_both_lose_the_message_leave_the_third_a_draft_to_send(
+    world: World, sandbox: SandboxProcess
+) -> None:
+    """As after a restore of Redis, which gives every queue message away once more."""
+    message_id = world.deliver(subject=SUBJECTS["respond"])
+    await world.sync()
+    for name in ("process", "categorize"):
+        assert await world.step(name) is None
+    work = world.queue.waiting.popleft()
+    both_wait = [
+        sandbox.fault("slow", method="POST", path="createReply", delay_ms=500, count=1),
+        sandbox.fault("slow", method="POST", path="createReply", delay_ms=300, count=1),
+    ]
+    # Both drafts are there before either worker learns that it lost.
+    sandbox.fault("slow", method="PATCH", path=re.escape(quote(message_id, safe="")), delay_ms=400)
+    sandbox.fault("slow", method="DELETE", delay_ms=400)
+    losers = []
+    for number, waiting in enumerate(both_wait):
+        await world.end_claims()
+        losers.append(asyncio.ensure_future(work.run(f"loser {number}")))
+        await world.until(lambda: world.fault_hits(waiting) > 0)  # noqa: B023
+    await world.end_claims()
+    await world.context.store.ledger.claim("acme", world.mailbox, message_id, owner="winner")
+    ends = await asyncio.gather(*losers, return_exceptions=True)
+    assert [type(end) for end in ends] == [LostClaim, LostClaim]
+    world.queue.waiting.append(replace(work, owner="winner"))
+    await world.work_off()
+    await sent_once(world, message_id)
+
+
 async def test_a_stray_draft_is_never_sent_beside_the_reply(world: World, sandbox: SandboxProcess) -> None:
     sandbox.behave(sent_copy_lag_s=0.5)
     message_id = world.deliver(subject=SUBJECTS["respond"])
@@ -134,7 +166,7 @@ async def test_a_draft_that_was_sent_meanwhile_is_no_failure(world: World, sandb
     (draft,) = world.folder("drafts")
     sandbox.fault("slow", method="POST", path="/send$", delay_ms=300, count=1)
     sending = asyncio.create_task(world.work_off())
-    await world.until(lambda: sandbox.admin("GET", "faults")["faults"][-1]["hits"])
+    await world.until(lambda: world.fault_hits() > 0)
     sandbox.admin("POST", "send", {"mailbox": world.mailbox, "id": draft["id"]})
     await sending
     await sent_once(world, message_id)
@@ -172,13 +204,30 @@ class TestDraftsForAPerson:
     async def test_one_that_a_person_took_is_not_made_again(self, world: World, what: str) -> None:
         message_id, before, draft = await self.waiting(world)
         world.sandbox.admin("POST", what, {"mailbox": world.mailbox, "id": draft["id"]})
-        if what == "delete":
-            world.sandbox.admin("POST", "delete", {"mailbox": world.mailbox, "id": draft["id"]})
         await world.restore_redis(before)
         await world.handle()
         assert world.folder("drafts") == []
         assert (await world.statuses(message_id))["respond"] == "done"
         assert len(world.sent()) == (what == "send")
+
+
+async def test_a_draft_that_a_person_deleted_on_its_way_is_not_sent(
+    world: World, sandbox: SandboxProcess
+) -> None:
+    before = await world.copy_of_redis()
+    message_id = world.deliver(subject=SUBJECTS["respond"])
+    await world.sync()
+    for name in ("process", "categorize"):
+        assert await world.step(name) is None
+    sandbox.fault("reset_before", method="POST", path="/send$", count=1)
+    assert await world.step("respond") is not None
+    (draft,) = world.folder("drafts")
+    sandbox.admin("POST", "delete", {"mailbox": world.mailbox, "id": draft["id"]})
+    await world.restore_redis(before)
+    world.queue.waiting.clear()
+    await world.handle()
+    assert world.sent() == [] and world.folder("drafts") == []
+    assert (await world.statuses(message_id))["respond"] == "done"
 
 
 async def test_the_same_mail_under_a_second_id_is_not_answered_again(world: World) -> None:

@@ -20,7 +20,7 @@ from workers.graph.client import Graph
 
 TAG_PROPERTY = "String {9f3c6c1e-5d0b-4c58-8a64-0b8f6f0c7a11} Name econeura"
 _BODY_START = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
-_FOUND = {"$select": "id,isDraft"}
+_FOUND = {"$select": "id,isDraft,parentFolderId"}
 
 
 @dataclass(frozen=True)
@@ -118,25 +118,31 @@ async def send_draft(graph: Graph, mailbox: str, draft_id: str) -> None:
 
 
 async def find_tagged(graph: Graph, mailbox: str, tag: str, *, answered_in: str = "") -> list[Tagged]:
-    """All messages of the mailbox with this tag, in one call; among them the one answered, once it is marked.
+    """The tagged drafts in Drafts, what was sent of them, and the message answered, once it is marked.
 
-    Asks the whole mailbox, not Drafts and Sent Items: a copy moved or deleted since was sent all the same.
-    Where that is refused, these two are asked, and the folder `answered_in` for the mark.
+    Asks the whole mailbox, not Drafts and Sent Items: a copy moved or deleted since was sent all the same. A
+    draft that a person moved or deleted is left out. Where the mailbox refuses that as inefficient, these
+    two folders are asked, and `answered_in` for the mark.
     """
     quoted = tag.replace("'", "''")
     wanted = f"singleValueExtendedProperties/Any(ep: ep/id eq '{TAG_PROPERTY}' and ep/value eq '{quoted}')"
     params = {"$filter": wanted, **_FOUND}
+
+    async def found_in(path: str) -> list[dict[str, Any]]:
+        found = await graph.get(f"{path}/messages", mailbox=mailbox, params=params, kind="action")
+        return list(found.get("value", ()))
+
     try:
-        found = await graph.get(
-            f"{paths.user(mailbox)}/messages", mailbox=mailbox, params=params, kind="action"
-        )
-        items = list(found.get("value", ()))
+        items = await found_in(paths.user(mailbox))
     except BadRequest:
-        # Some mailboxes refuse the search over everything as inefficient.
         items = []
         for folder in filter(None, ("drafts", "sentitems", answered_in)):
-            path = f"{paths.folder(mailbox, folder)}/messages"
-            items += (await graph.get(path, mailbox=mailbox, params=params, kind="action")).get("value", ())
+            items += await found_in(paths.folder(mailbox, folder))
+    if any(item.get("isDraft") for item in items):
+        drafts = await graph.get(
+            paths.folder(mailbox, "drafts"), mailbox=mailbox, params={"$select": "id"}, kind="action"
+        )
+        items = [item for item in items if not item.get("isDraft") or item["parentFolderId"] == drafts["id"]]
     return [
         Tagged(
             id=str(item["id"]),

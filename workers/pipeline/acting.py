@@ -49,6 +49,11 @@ async def act(
     if record.is_finished:
         await ending.tell_jobs(context, record, record.jobs)
         return
+    if record.decision is None:
+        # Redis was put back to before the plan: it is made anew, and must not be taken for an empty one.
+        await context.store.ledger.save(record, {}, release=True)
+        await context.queue.process(organization_id, mailbox, [message_id])
+        return
     step = next((step for step in record.steps if step.index == index), None)
     if step is not None and not step.is_over:
         step = await _perform(context, organization, record, step, attempt)

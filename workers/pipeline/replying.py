@@ -215,9 +215,12 @@ async def _mark_answered(work: _Work, step: PlannedStep) -> None:
 
 
 async def _withdraw(work: _Work, step: PlannedStep, draft_id: str) -> None:
-    """Another worker took this message while we made a draft: ours must not be left beside its own."""
+    """Another worker took this message while we made a draft: ours goes if theirs is out.
+
+    Not before: it may be the only one, or the one that they are about to send.
+    """
     traces = await _traces(work, step)
-    if traces.was_sent or set(traces.drafts) - {draft_id}:
+    if traces.was_sent:
         await drafts.delete_draft(work.graph, work.record.mailbox, draft_id)
 
 
