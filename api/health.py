@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 
 import redis
 from aiohttp import web
@@ -14,6 +15,7 @@ from api.routes import NOTHING, Answer, Routes
 from api.schemas.health import (
     GraphHealth,
     Health,
+    LastCheck,
     Probe,
     ProcessesHealth,
     QueueHealth,
@@ -31,6 +33,7 @@ _AWAY = (redis.RedisError, TimeoutError)
 _TIMEOUT_S = 2.0
 # A message that waited this long says that the workers do not keep up, or are not there.
 _OLD_S = 300.0
+_OLD_CHECK_S = 180.0
 
 
 @HEALTH.add(
@@ -75,9 +78,11 @@ async def ready(request: web.Request, _: None) -> web.Response:
 async def health(request: web.Request, _: None) -> web.Response:
     """Show the state of Redis, queue, workers, scheduler and Graph; 503 where nothing can be done."""
     app = request.app
-    services = await _services(app)
+    services, last_check = await asyncio.gather(_services(app), _last_check(app))
     status = _overall(services)
-    shown = Health(status=status, version=__version__, services=services)
+    if status == "healthy" and last_check is not None and last_check.status != "healthy":
+        status = "degraded"
+    shown = Health(status=status, version=__version__, services=services, last_check=last_check)
     if status != "unhealthy":
         return answer(shown)
     away = unavailable("unhealthy", "redis cannot be reached")
@@ -89,6 +94,23 @@ async def _services(app: web.Application) -> Services:
         _redis(app), _queue_and_workers(app), _scheduler(app), _graph(app)
     )
     return Services(redis=redis_health, queue=queue, workers=workers, scheduler=scheduler, graph=graph)
+
+
+async def _last_check(app: web.Application) -> LastCheck | None:
+    """The job's findings; one that has not run for minutes is a finding itself."""
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            kept = await app[STORE].health.read()
+    except _AWAY:
+        return None
+    if kept is None:
+        return None
+    found = LastCheck(status=kept["status"], checked_at=kept["checkedAt"], warnings=kept["warnings"])
+    age_s = (datetime.now(UTC) - datetime.fromisoformat(found.checked_at)).total_seconds()
+    if age_s > _OLD_CHECK_S:
+        text = f"health_check last ran {age_s:.0f} s ago"
+        return found.model_copy(update={"status": "degraded", "warnings": [text, *found.warnings]})
+    return found
 
 
 def _overall(services: Services) -> Status:

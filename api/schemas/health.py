@@ -59,12 +59,21 @@ class Services(Shown):
     graph: GraphHealth
 
 
+class LastCheck(Shown):
+    """What the health_check job found when it last ran; it also looks where no request does."""
+
+    status: Status
+    checked_at: str
+    warnings: list[str]
+
+
 class Health(Shown):
     """Unhealthy: this process cannot reach Redis. Degraded: something else needs a look."""
 
     status: Status
     version: Annotated[str, Field(examples=["0.1.0"])]
     services: Services
+    last_check: LastCheck | None = None
 
 
 class Probe(Shown):

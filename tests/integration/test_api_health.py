@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from api.wiring import DRAINING
 from tests.api_service import SOLO, SUPPORT, Api, serving, soon
 from tests.redis_process import RedisProcess
 from tests.running_worker import running
+from workers import clock
 from workers.broker import Broker
 from workers.metrics import REGISTRY
 from workers.store import NewMessage
@@ -46,6 +48,34 @@ async def test_a_whole_service_is_healthy(api: Api, redis_client: redis.Redis) -
         health = (await api.get("/health")).data
     assert health["services"]["workers"]["alive"] == health["services"]["scheduler"]["alive"] == 1
     assert health["status"] == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("minutes_ago", "found", "status", "warning"),
+    [
+        (0, "healthy", "healthy", None),
+        (0, "degraded", "degraded", "disk: nearly full"),
+        (10, "healthy", "degraded", "health_check last ran 60"),
+    ],
+)
+async def test_what_the_job_found_counts_until_it_is_old(
+    api: Api, redis_client: redis.Redis, minutes_ago: int, found: str, status: str, warning: str | None
+) -> None:
+    broker = Broker()
+    broker.connect(redis_client)
+    broker.declare_queue("default")
+    await api.store.schedulers.join("s1", opening_jobs=())
+    checked_at = clock.written(datetime.now(UTC) - timedelta(minutes=minutes_ago))
+    warnings = [warning] if warning and found != "healthy" else []
+    await api.store.health.keep({"status": found, "checkedAt": checked_at, "warnings": warnings}, {})
+    with running(broker):
+        await soon(lambda: broker.stats().workers)
+        await api.store.schedulers.beat("s1")
+        health = (await api.get("/health")).data
+    assert health["status"] == status
+    assert [text.startswith(warning or "") for text in health["lastCheck"]["warnings"]] == [True] * bool(
+        warning
+    )
 
 
 async def test_a_broken_mailbox_is_shown_and_degrades_its_organization_alone(api: Api) -> None:

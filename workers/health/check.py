@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from workers import logs, metrics
+from workers import clock, logs, metrics
 from workers.broker import Broker
 from workers.health.disk_part import look_at_disk
 from workers.health.graph_part import look_at_graph
@@ -48,7 +48,7 @@ def _result(parts: Mapping[str, Part], now: datetime) -> dict[str, Any]:
     )
     return {
         "status": status,
-        "checkedAt": now.isoformat(timespec="milliseconds"),
+        "checkedAt": clock.written(now),
         "warnings": [f"{name}: {reason}" for name, part in parts.items() for reason in part.reasons],
         "services": {name: part.to_json() for name, part in parts.items()},
     }
