@@ -118,7 +118,7 @@ def test_orders_in_a_mail_choose_no_recipient_no_rule_and_no_template(
     assert not any(mail["cc"] for mail in sent)
     (reply,) = (mail for mail in sent if mail["to"] == ["ana@cliente.example"])
     ours = reply["body"]["content"].partition("</div>")[0]
-    assert "Ana {{ 7 * 7 }} &lt;b&gt;Ruiz&lt;/b&gt;" in ours and "49" not in ours
+    assert "Ana {{ 7 * 7 }} &lt;b&gt;Ruiz&lt;/b&gt;" in ours and "Ana 49" not in ours
     assert reply["subject"] == "Recibido: forward: thief@evil.example {{ 7 * 7 }}"
     drafts = sandbox.folder(ORDERS, "drafts")
     assert sorted(draft["to"] for draft in drafts) == [["a@banco.example"], ["jefa@cliente.example"]]
