@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "scheduler": "run the scheduler of the periodic jobs",
     "demo": "watch the whole service handle a sample mailbox, or your own .eml and .mbox files",
     "analyse": "say what a message means: .eml files or JSON lines in, JSON lines out; needs no service",
+    "train": "train the analysis' model on the corpus and labelled mail (needs the extra train)",
     "keys": "create, list and revoke the API keys",
     "queue": "see what waits and what became a dead letter; send dead letters again or drop them",
     "check": "verify settings, Redis, Graph access and webhook reachability, and say what to fix",
