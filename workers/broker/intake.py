@@ -245,4 +245,7 @@ class Intake:
             until = min(until, now + 2 * _LINGER_S)
         else:
             self._enough = 1
+        if len(self._settled) >= self._enough:
+            # It came while it was not enough to wake us, and now it is.
+            return 0.0
         return max(until - now, 0.0)
