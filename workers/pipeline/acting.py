@@ -14,7 +14,7 @@ from workers.organizations import Organization
 from workers.pipeline import ending, replying
 from workers.pipeline.colours import ensure_categories
 from workers.pipeline.context import Context
-from workers.pipeline.processing import go_on, resume
+from workers.pipeline.processing import next_step, resume
 from workers.store import PlannedStep, Record
 
 _log = logs.get_logger("pipeline")
@@ -55,17 +55,28 @@ async def act(
         await context.queue.process(organization_id, mailbox, [message_id])
         return
     step = next((step for step in record.steps if step.index == index), None)
-    if step is not None and not step.is_over:
-        step = await _perform(context, organization, record, step, attempt)
-        await go_on(context, record.with_step(step))
+    if step is None or step.is_over:
+        await resume(context, record)
+    else:
+        await _conclude(context, record, await _perform(context, organization, record, step, attempt))
+
+
+async def _conclude(context: Context, record: Record, step: PlannedStep) -> None:
+    """Write how an action ended; with the last one ends the message, else the next is queued."""
+    written = {f"step:{step.index}": step.to_json()}
+    record = record.with_step(step)
+    following = next_step(record)
+    if following is None:
+        await ending.finish(context, record, "done", "", written=written)
         return
-    await resume(context, record)
+    await context.store.ledger.save(record, written, release=True)
+    await context.queue.act(record, following)
 
 
 async def _perform(
     context: Context, organization: Organization, record: Record, step: PlannedStep, attempt: int
 ) -> PlannedStep:
-    held_back = await _held_back(context, organization, record.mailbox, step)
+    held_back = _held_back(organization, record, step)
     if held_back is not None:
         done = held_back
     else:
@@ -76,23 +87,17 @@ async def _perform(
         except NotFound:
             # Moved or deleted by a person meanwhile: there is nothing left to act on.
             done = replace(step, status="skipped", detail="message is gone")
-    now = clock.now_text()
-    done = replace(done, attempts=step.attempts + attempt, changed_at=now)
-    await context.store.ledger.save(record, {f"step:{step.index}": done.to_json()}, release=True)
-    return done
+    return replace(done, attempts=step.attempts + attempt, changed_at=clock.now_text())
 
 
-async def _held_back(
-    context: Context, organization: Organization, mailbox: str, step: PlannedStep
-) -> PlannedStep | None:
+def _held_back(organization: Organization, record: Record, step: PlannedStep) -> PlannedStep | None:
     """The step as not done, where the configuration does not want it any more; else None."""
     rule = rule_named(organization, step.rule)
-    paused = await context.store.switches.paused()
     if organization.mode == "observe":
         return replace(step, status="observed", detail="mode is observe: not done")
-    if is_paused(organization, rule, paused):
+    if is_paused(organization, rule, record.paused):
         reason = "paused"
-    elif mailbox not in organization.mailboxes:
+    elif record.mailbox not in organization.mailboxes:
         reason = "the mailbox is no longer configured"
     elif not asks_for(organization, step.rule, step.type):
         reason = "the rule no longer asks for it"
@@ -108,10 +113,10 @@ async def _categorize(
     context: Context, organization: Organization, record: Record, step: PlannedStep
 ) -> PlannedStep:
     graph = context.graph_of(organization.id)
-    known = await context.store.mailboxes.known_categories(record.mailbox)
-    await ensure_categories(context, organization.id, record.mailbox, step.categories, known)
-    parked = await context.store.ledger.content(record.mailbox, record.message_id)
-    await messages.add_categories(graph, record.mailbox, record.message_id, step.categories, known=parked)
+    coloured = await context.store.mailboxes.known_categories(record.mailbox)
+    await ensure_categories(context, organization.id, record.mailbox, step.categories, coloured)
+    known = {"categories": record.categories, "@odata.etag": record.etag} if record.etag else None
+    await messages.add_categories(graph, record.mailbox, record.message_id, step.categories, known=known)
     return replace(step, status="done", detail=", ".join(step.categories))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from workers import logs, metrics
 from workers.decisions import REVIEW, URGENT, default_rules
@@ -21,7 +22,7 @@ _OTHER_COLOUR = "preset10"
 
 
 async def ensure_categories(
-    context: Context, organization_id: str, mailbox: str, names: Iterable[str], known: set[str]
+    context: Context, organization_id: str, mailbox: str, names: Iterable[str], known: AbstractSet[str]
 ) -> int:
     """Create the master categories that a mailbox lacks; returns how many. `known` were seen there before.
 

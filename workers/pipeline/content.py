@@ -11,7 +11,7 @@ from workers.store import Record
 
 async def content_of(context: Context, record: Record) -> dict[str, Any]:
     """The message as Graph's JSON; raises NotFound where neither we nor Graph have it any more."""
-    parked = await context.store.ledger.content(record.mailbox, record.message_id)
+    parked = record.parked or await context.store.ledger.content(record.mailbox, record.message_id)
     if parked is not None:
         return parked
     graph = context.graph_of(record.organization_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -25,9 +25,13 @@ async def finish(
     reason: str,
     *,
     error: str = "",
+    written: Mapping[str, str | bytes] | None = None,
     whoever_holds_it: bool = False,
 ) -> None:
-    """End a message in the ledger, then tell the jobs that wait for it. Repeating it changes nothing."""
+    """End a message in the ledger, then tell the jobs that wait for it. Repeating it changes nothing.
+
+    `written` are fields of the record that are new in `record`, to be written with its end.
+    """
     took_ms = max(0.0, time.time() * 1000 - record.claimed_at) if record.claimed_at else 0.0
     ended = replace(record, state=state, reason=reason, error=error)
     result = result_of(ended, took_ms)
@@ -36,7 +40,7 @@ async def finish(
         state,
         reason,
         journal=journal_line(record, state, reason, took_ms),
-        fields={"result": orjson.dumps(result), "error": error},
+        fields={**(written or {}), "result": orjson.dumps(result), "error": error},
         whoever_holds_it=whoever_holds_it,
     )
     if told.first_time:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
 
-from workers import clock, logs, metrics
+from workers import logs
 from workers.analysis import Analysis, analyse
 from workers.analysis.mail import Mail, mail_from_graph
-from workers.decisions import Decision, Facts, brake_trips, decide, rule_named
 from workers.errors import NotFound
 from workers.organizations import Organization
-from workers.pipeline import ending
+from workers.pipeline import ending, planning
 from workers.pipeline.content import content_with_attachments
 from workers.pipeline.context import Context
 from workers.pipeline.outcome import result_of
@@ -71,27 +70,18 @@ async def process(
     if record.is_finished:
         await _reconsider(context, record, analysis, job_id)
         return
-    facts = Facts(mail.sender.address, mail.subject, context.organizations.is_ours(mail.sender.address))
-    decision = decide(analysis, facts, organization, await context.store.switches.paused())
-    if any(rule.brake is not None for rule in organization.rules):
-        decision = await _braked(context, organization, decision)
-    await _carry_out(context, organization, record, mail, analysis, decision)
+    plan = await planning.planned(context, organization, record, mail, analysis)
+    await _hand_over(context, record, plan)
 
 
 async def resume(context: Context, record: Record) -> None:
-    """Give a claimed message back and go on with its plan."""
-    if next_step(record) is not None:
-        await context.store.ledger.save(record, {}, release=True)
-    await go_on(context, record)
-
-
-async def go_on(context: Context, record: Record) -> None:
-    """Queue the next open action of a plan whose claim was given back, or end the message."""
+    """Give a claimed message back and queue the next open action of its plan, or end it."""
     following = next_step(record)
     if following is None:
         await ending.finish(context, record, "done", "")
-    else:
-        await context.queue.act(record, following)
+        return
+    await context.store.ledger.save(record, {}, release=True)
+    await context.queue.act(record, following)
 
 
 def next_step(record: Record) -> PlannedStep | None:
@@ -112,12 +102,18 @@ async def _claim(
     ledger = context.store.ledger
     # Asked for by name: what was skipped gets another chance.
     reopen: Reopen = "all" if force else "skipped" if job_id is not None else "none"
+
+    async def claim() -> Record:
+        return await ledger.claim(
+            organization_id, mailbox, message_id, owner=owner, reopen=reopen, with_content=True
+        )
+
     try:
-        record = await ledger.claim(organization_id, mailbox, message_id, owner=owner, reopen=reopen)
+        record = await claim()
     except NotFound:
         # Named through the API before delta showed it.
         await ledger.record(organization_id, mailbox, [NewMessage(message_id, {"source": "api"})])
-        record = await ledger.claim(organization_id, mailbox, message_id, owner=owner, reopen=reopen)
+        record = await claim()
     if job_id is not None:
         await ledger.join(mailbox, message_id, job_id)
     return record
@@ -157,39 +153,12 @@ async def _analyse(mail: Mail, organization: Organization) -> Analysis:
     return analyse(mail, floor=floor)
 
 
-async def _braked(context: Context, organization: Organization, decision: Decision) -> Decision:
-    """The decision, paused where its rule has applied so often that it is likely to be wrong."""
-    switches = context.store.switches
-    hour = f"{datetime.now(UTC):%Y%m%d%H}"
-    by_rule, by_all = await switches.count_applied(organization.id, decision.rule, hour=hour)
-    rule = rule_named(organization, decision.rule)
-    if rule is None or decision.paused or not brake_trips(rule, by_rule, by_all):
-        return decision
-    await switches.pause(organization.id, rule.name)
-    metrics.ERRORS.labels("rule_paused_itself", "pipeline", "warning").inc()
-    _log.warning("rule_paused_itself", rule=rule.name, applied=by_rule, of=by_all)
-    return replace(decision, paused=True)
-
-
-async def _carry_out(
-    context: Context,
-    organization: Organization,
-    record: Record,
-    mail: Mail,
-    analysis: Analysis,
-    decision: Decision,
-) -> None:
-    steps = _steps(decision, organization)
-    verdict = {"rule": decision.rule, "version": decision.version, "paused": decision.paused}
-    planned = replace(
-        record,
-        state="acting",
-        subject=mail.subject[:500],
-        from_domain=mail.sender.address.rpartition("@")[2].lower(),
-        analysis=analysis.to_dict(),
-        decision=verdict,
-        steps=steps,
-    )
+async def _hand_over(context: Context, record: Record, planned: Record) -> None:
+    """Write the plan and queue its first action, or end the message with it where there is none."""
+    former = [f"step:{step.index}" for step in record.steps[len(planned.steps) :]]
+    if former:
+        # Of a plan that was never begun and is made anew, nothing may stay.
+        await context.store.ledger.save(record, {}, drop=former)
     written: dict[str, str | bytes] = {
         "subject": planned.subject,
         "internet_message_id": planned.internet_message_id,
@@ -198,43 +167,18 @@ async def _carry_out(
         "folder_id": planned.folder_id,
         "from_domain": planned.from_domain,
         "analysis": orjson.dumps(planned.analysis),
-        "decision": orjson.dumps(verdict),
-        **{f"step:{step.index}": step.to_json() for step in steps},
+        "decision": orjson.dumps(planned.decision),
+        **{f"step:{step.index}": step.to_json() for step in planned.steps},
     }
-    following = None if decision.paused else next_step(planned)
-    # Of a plan that was never begun and is made anew, nothing may stay.
-    former = [f"step:{step.index}" for step in record.steps if step.index >= len(steps)]
+    is_paused = bool(planned.decision and planned.decision["paused"])
+    following = None if is_paused else next_step(planned)
+    if following is None:
+        state, reason = ("skipped", "paused") if is_paused else ("done", "")
+        await ending.finish(context, planned, state, reason, written=written)  # type: ignore[arg-type]
+        return
     # The plan and the end of our claim in one write: the action's worker can begin at once.
-    await context.store.ledger.save(
-        record, written, state="acting", drop=former, release=following is not None
-    )
-    if decision.paused:
-        await ending.finish(context, planned, "skipped", "paused")
-    else:
-        await go_on(context, planned)
-
-
-def _steps(decision: Decision, organization: Organization) -> tuple[PlannedStep, ...]:
-    now = clock.now_text()
-    steps = []
-    for index, action in enumerate(decision.actions):
-        status, detail = "planned", ""
-        if action.held_back:
-            status, detail = "skipped", action.held_back
-        elif organization.mode == "observe":
-            status, detail = "observed", "mode is observe: not done"
-        steps.append(
-            PlannedStep(
-                index=index,
-                type=action.type,
-                rule=decision.rule,
-                status=status,  # type: ignore[arg-type]
-                categories=action.categories,
-                detail=detail,
-                changed_at=now,
-            )
-        )
-    return tuple(steps)
+    await context.store.ledger.save(record, written, state="acting", release=True)
+    await context.queue.act(planned, following)
 
 
 async def _reconsider(context: Context, record: Record, analysis: Analysis, job_id: str | None) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
+
 from workers import logs, metrics
 from workers.errors import (
     Busy,
@@ -168,6 +170,8 @@ def _new_message(message: dict[str, Any], folder: str, notified_at_ms: int) -> N
         "sent_at": str(message.get("sentDateTime") or ""),
         "internet_message_id": str(message.get("internetMessageId") or ""),
     }
+    if etag := message.get("@odata.etag"):
+        fields |= {"etag": str(etag), "categories": orjson.dumps(message.get("categories") or []).decode()}
     if notified_at_ms:
         fields["notified_at"] = notified_at_ms
     whole = messages.is_whole(message)

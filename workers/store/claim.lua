@@ -1,9 +1,10 @@
 -- Takes a message for one queue message (the owner) and hands back its record; the owner may take it again.
 -- A dead one comes back to life: only a person's retry or a new request brings it here.
--- KEYS[1] record, KEYS[2] unfinished
+-- KEYS[1] record, KEYS[2] unfinished, KEYS[3] paused, KEYS[4] content
 -- ARGV[1] owner, ARGV[2] lease (ms), ARGV[3] reopen: "none", "skipped" (they start anew) or "all" (done ones
--- are claimed as they are, too), ARGV[4] member of unfinished
--- Replies {status, fields...}: status is missing, finished, busy (then ms left) or claimed
+-- are claimed as they are, too), ARGV[4] member of unfinished, ARGV[5] "1": with the content
+-- Replies {status, paused names, content or "", fields...}: status is missing, finished, claimed or busy (then only
+-- the ms left)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local state = redis.call('HGET', KEYS[1], 'state')
@@ -28,6 +29,5 @@ if not finished or ARGV[3] == 'all' then
   if not finished then redis.call('ZADD', KEYS[2], now, ARGV[4]) end
   status = 'claimed'
 end
-local reply = redis.call('HGETALL', KEYS[1])
-table.insert(reply, 1, status)
-return reply
+local content = ARGV[5] == '1' and status == 'claimed' and redis.call('GET', KEYS[4])
+return { status, redis.call('SMEMBERS', KEYS[3]), content or '', unpack(redis.call('HGETALL', KEYS[1])) }

@@ -20,7 +20,10 @@ redis.call('HSET', KEYS[1], 'state', ARGV[2], 'reason', ARGV[3], 'finished_at', 
   'history', (held[3] or '') .. ' ' .. ARGV[2] .. '@' .. now)
 redis.call('ZREM', KEYS[2], ARGV[4])
 redis.call('XADD', KEYS[3], '*', 'line', ARGV[5])
-if ARGV[2] ~= 'dead' then redis.call('UNLINK', KEYS[4]) end
+if ARGV[2] ~= 'dead' then
+  redis.call('UNLINK', KEYS[4])
+  redis.call('HDEL', KEYS[1], 'categories', 'etag')
+end
 local notified = ''
 if held[7] then notified = tostring(now - held[7]) end
 return { 'finished', jobs, tostring(now - (held[5] or now)), tostring(now - (held[6] or now)), notified }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,25 +81,43 @@ class Ledger:
         return [messages[int(index) - 1] for index in needed]
 
     async def claim(
-        self, organization_id: str, mailbox: str, message_id: str, *, owner: str, reopen: Reopen = "none"
+        self,
+        organization_id: str,
+        mailbox: str,
+        message_id: str,
+        *,
+        owner: str,
+        reopen: Reopen = "none",
+        with_content: bool = False,
     ) -> Record:
         """Take a message for `owner` (a queue message's id); a finished one comes back as it is.
 
         Raises NotFound where it was never recorded and Busy while another owner holds it. With `reopen`
         "skipped" those start anew, with "all" done ones are claimed too. The record's `fence` proves the
-        claim in later writes.
+        claim in later writes; with it come what is paused now and, if asked for, the parked content.
         """
         reply = await self._claim(
-            keys=[self._keys.email(mailbox, message_id), self._keys.unfinished(organization_id)],
-            args=[owner, int(CLAIM_LEASE_S * 1000), reopen, _member(mailbox, message_id)],
-        )
+            keys=[
+                self._keys.email(mailbox, message_id),
+                self._keys.unfinished(organization_id),
+                self._keys.paused(),
+                self._keys.content(mailbox, message_id),
+            ],
+            args=[
+                owner, int(CLAIM_LEASE_S * 1000), reopen, _member(mailbox, message_id), int(with_content),
+            ],
+        )  # fmt: skip
         status = reply[0].decode()
         if status == "missing":
             raise NotFound("message is not in the ledger")
         if status == "busy":
             # Soon enough to follow the other closely, seldom enough to cost nothing.
             raise Busy("message is in other hands", retry_after_s=min(2.0, int(reply[1]) / 1000))
-        return decode(dict(zip(reply[1::2], reply[2::2], strict=True)))
+        return replace(
+            decode(dict(zip(reply[3::2], reply[4::2], strict=True))),
+            paused=frozenset(name.decode() for name in reply[1]),
+            parked=_unpack(reply[2]) if reply[2] else None,
+        )
 
     async def save(
         self,
@@ -196,7 +214,7 @@ class Ledger:
     async def content(self, mailbox: str, message_id: str) -> dict[str, Any] | None:
         """The parked message as Graph gave it, or None once its time is up."""
         raw = await self._redis.get(self._keys.content(mailbox, message_id))
-        return orjson.loads(zlib.decompress(raw)) if raw else None
+        return _unpack(raw) if raw else None
 
     async def count_unfinished(self, organization_id: str) -> int:
         return int(await self._redis.zcard(self._keys.unfinished(organization_id)))
@@ -297,6 +315,11 @@ def _member(mailbox: str, message_id: str) -> str:
 def _split(member: bytes) -> tuple[str, str]:
     mailbox, _, message_id = member.decode().partition("\n")
     return mailbox, message_id
+
+
+def _unpack(packed: bytes) -> dict[str, Any]:
+    content: dict[str, Any] = orjson.loads(zlib.decompress(packed))
+    return content
 
 
 def _pack(content: Mapping[str, Any]) -> bytes:

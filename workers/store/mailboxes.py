@@ -43,6 +43,7 @@ class Mailboxes:
     def __init__(self, client: AsyncRedis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
+        self._categories: dict[str, set[str]] = {}
         self._lease = client.register_script((_HERE / "folder_lease.lua").read_text(encoding="utf-8"))
         self._release = client.register_script((_HERE / "folder_release.lua").read_text(encoding="utf-8"))
         self._want_syncs = client.register_script((_HERE / "want_syncs.lua").read_text(encoding="utf-8"))
@@ -133,13 +134,17 @@ class Mailboxes:
             replies = await step.execute()
         return [_state(*pair) for pair in zip(replies[::2], replies[1::2], strict=True)]
 
-    async def known_categories(self, mailbox: str) -> set[str]:
-        """Master categories known to exist in a mailbox."""
-        return {name.decode() for name in await self._redis.smembers(self._keys.categories(mailbox))}
+    async def known_categories(self, mailbox: str) -> frozenset[str]:
+        """Master categories known to exist in a mailbox; they are read once, and added to."""
+        if mailbox not in self._categories:
+            names = await self._redis.smembers(self._keys.categories(mailbox))
+            self._categories.setdefault(mailbox, set()).update(name.decode() for name in names)
+        return frozenset(self._categories[mailbox])
 
     async def add_categories(self, mailbox: str, *names: str) -> None:
         if names:
             await self._redis.sadd(self._keys.categories(mailbox), *names)
+            self._categories.setdefault(mailbox, set()).update(names)
 
 
 def _state(fields: Sequence[bytes | None], since: bytes | None) -> FolderState:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import orjson
@@ -78,6 +78,13 @@ class Record:
     jobs: tuple[str, ...] = ()
     history: tuple[tuple[str, int], ...] = ()
     error: str = ""
+    categories: tuple[str, ...] = ()
+    etag: str = ""
+    """Graph's categories and version of the message when it was recorded, "" where these are not known."""
+    paused: frozenset[str] = frozenset()
+    """What was paused by hand when it was claimed: "organization" or "organization/rule"."""
+    parked: dict[str, Any] | None = field(default=None, repr=False)
+    """The message as Graph gave it, where the claim asked for it and it was still there."""
 
     @property
     def is_finished(self) -> bool:
@@ -132,6 +139,8 @@ def decode(fields: dict[bytes, bytes]) -> Record:
         jobs=tuple(string("jobs").split()),
         history=tuple(_transition(part) for part in string("history").split()),
         error=string("error"),
+        categories=tuple(orjson.loads(text.get("categories") or b"[]")),
+        etag=string("etag"),
     )
 
 
