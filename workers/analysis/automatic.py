@@ -121,6 +121,20 @@ _NO_REPLY = any_of(r"""
 """)
 _BULK = frozenset({"bulk", "junk", "list"})
 _LONGEST_AUTO_REPLY_CHARS = 1_500
+_REPLY_HINTS = (
+    "auto",
+    "office",
+    "oficina",
+    "away",
+    "leave",
+    "vacation",
+    "holiday",
+    "vacacion",
+    "ausen",
+    "baja",
+    "access",
+    "acceso",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +170,10 @@ def _is_bounce(mail: Mail, headers: dict[str, str], text: str) -> bool:
     sender = f"{mail.sender.name} {mail.sender.address.partition('@')[0]}"
     from_system = _SYSTEM_SENDER.search(sender) is not None
     says_so = _BOUNCE_SUBJECT.search(mail.subject) is not None
-    explains = _BOUNCE_BODY.search(text[:4_000]) is not None
-    if from_system:
-        return says_so or explains or headers.get("return-path", "x") in ("", "<>")
-    return says_so and explains
+    # Sender and subject first: the sentences of all mail servers take longest to look for.
+    if from_system and (says_so or headers.get("return-path", "x") in ("", "<>")):
+        return True
+    return (from_system or says_so) and _BOUNCE_BODY.search(text[:4_000]) is not None
 
 
 def _is_auto_reply(mail: Mail, headers: dict[str, str], text: str) -> bool:
@@ -177,6 +191,8 @@ def _is_auto_reply(mail: Mail, headers: dict[str, str], text: str) -> bool:
     # People write that they will be away too; an auto-reply is short and says until when or whom to ask
     # instead.
     if len(text) > _LONGEST_AUTO_REPLY_CHARS or "?" in text:
+        return False
+    if not any(word in text.lower() for word in _REPLY_HINTS):
         return False
     return _REPLY_BODY.search(text) is not None and _REPLY_PURPOSE.search(text) is not None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +15,18 @@ from workers.analysis.hashing import Hashes, Words, read_words
 from workers.analysis.mail import Mail
 from workers.analysis.text import MailText
 
-BITS = 18
+BITS = 17
 _SHIFT = np.uint64(64 - BITS)
 # A salt per kind of feature: the word "hola" and the letter run "hola" are different signs.
 _SALTS = {
     "word": 0x9E3779B1,
     "subject": 0x85EBCA77,
     "pair": 0xC2B2AE3D,
-    "run4": 0x27D4EB2F,
-    "run5": 0x165667B1,
+    "run": 0x27D4EB2F,
     "sender": 0x68E31DA4,
 }
 # How much each kind weighs before learning, found by cross-validation on the corpus.
-_SCALES = {"word": 1.0, "subject": 0.7, "pair": 0.7, "run4": 0.7, "run5": 0.7, "sender": 0.5}
+_SCALES = {"word": 1.0, "subject": 0.7, "pair": 0.7, "run": 0.8, "sender": 0.5}
 _CONCEPT_SCALE = 0.5
 _SIGNAL_SCALE = 1.0
 
@@ -46,6 +46,7 @@ class Features:
     word_rows: NDArray[np.int32]
 
 
+@cache
 def dense_names() -> tuple[str, ...]:
     """Names of the dense features, in their order."""
     names = load_lexicon().names
@@ -60,18 +61,18 @@ def dense_names() -> tuple[str, ...]:
 def read_features(mail: Mail, text: MailText) -> Features:
     """Features of a mail. Only the analysed text counts, with the subject's words once more for
     themselves."""
-    words = read_words(text.analysed)
+    words = text.analysed_words
     touched = find_concepts(words)
     subject_words = int(np.searchsorted(words.text_starts, len(text.subject)))
     word_rows = _rows(words.hashes, "word")
     sender = read_words(_sender_words(mail))
+    (runs,) = words.letter_runs(4)
     groups = [
         (_rows(sender.hashes, "sender"), "sender"),
         (word_rows, "word"),
         (_rows(words.hashes[:subject_words], "subject"), "subject"),
         (_rows(words.pairs(), "pair"), "pair"),
-        (_rows(words.letter_runs(4), "run4"), "run4"),
-        (_rows(words.letter_runs(5), "run5"), "run5"),
+        (_rows(runs, "run"), "run"),
     ]
     rows, values = [], []
     for group, kind in groups:

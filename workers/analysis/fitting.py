@@ -69,7 +69,7 @@ class Penalty:
     dense: float = 0.2
 
 
-def fit_head(mails: Dataset, labels: Labels, prior: Matrix, penalty: Penalty, iterations: int = 200) -> Head:
+def fit_head(mails: Dataset, labels: Labels, prior: Matrix, penalty: Penalty, iterations: int = 120) -> Head:
     """Fit by L-BFGS from zero: the same data give the same weights. `prior` has the shape of Head.dense."""
     count, classes = labels.allowed.shape
     factor = np.linalg.cholesky(mails.gram + 1e-6 * np.eye(count))
@@ -77,19 +77,20 @@ def fit_head(mails: Dataset, labels: Labels, prior: Matrix, penalty: Penalty, it
     # The bias is hardly pulled at all.
     scale = np.full(dense.shape[1], penalty.dense**-0.5)
     scale[-1] = 3.0
-    columns = np.hstack([factor * penalty.hashed**-0.5, dense * scale])
+    # Single precision halves the time of what is little else than these two products.
+    columns = np.hstack([factor * penalty.hashed**-0.5, dense * scale]).astype(np.float32)
     offset = dense @ prior
     allowed = labels.allowed.astype(np.float64)
 
     def loss(flat: Matrix) -> tuple[float, Matrix]:
         weights = flat.reshape(-1, classes)
-        powers = np.exp(_shifted(columns @ weights + offset))
+        powers = np.exp(_shifted(columns @ weights.astype(np.float32) + offset))
         total = powers.sum(axis=1, keepdims=True)
         inside = powers * allowed
         inside_total = inside.sum(axis=1, keepdims=True)
         error = (powers / total - inside / inside_total) * labels.weights[:, None]
         value = -(labels.weights * np.log(inside_total / total)[:, 0]).sum() + 0.5 * (weights * weights).sum()
-        return float(value), (columns.T @ error + weights).ravel()
+        return float(value), (columns.T @ error.astype(np.float32) + weights).ravel()
 
     start = np.zeros(columns.shape[1] * classes)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": iterations})

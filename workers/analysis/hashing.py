@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Hashes = NDArray[np.uint64]
 Positions = NDArray[np.int64]
 
-MAX_CHARS = 8_192
+MAX_CHARS = 110_000
 _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 2**64)
 _PAIR_1 = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -26,12 +26,9 @@ _SPACE = 32
 
 
 def _powers(base: int) -> Hashes:
-    values = np.empty(2 * MAX_CHARS + 4, dtype=np.uint64)
-    power = 1
-    for at in range(len(values)):
-        values[at] = power
-        power = power * base % 2**64
-    return values
+    values = np.full(MAX_CHARS + 4, base, dtype=np.uint64)
+    values[0] = 1
+    return np.multiply.accumulate(values)
 
 
 # Letters of other alphabets that pass for Latin ones, as those who hide words from filters use them.
@@ -70,8 +67,8 @@ _FOLD = _fold_table()
 class Words:
     """Hashes of the words of a text in order.
 
-    `starts` and `ends` are positions in the folded `codes`; `text_starts` and `text_ends` those in the
-    text itself.
+    `starts` and `ends` are positions in the folded `codes`, `text_starts` and `text_ends` those in the text;
+    `kept` gives the position in the text of each code where invisible characters were left out (else None).
     """
 
     hashes: Hashes
@@ -81,6 +78,7 @@ class Words:
     codes: NDArray[np.uint32]
     text_starts: Positions
     text_ends: Positions
+    kept: Positions | None
 
     def pairs(self) -> Hashes:
         """Hashes of neighbouring words."""
@@ -98,17 +96,19 @@ class Words:
         starts = self.starts[which]
         return (self.prefix[starts + length] - self.prefix[starts]) * _INVERSES[starts], which
 
-    def letter_runs(self, length: int) -> Hashes:
-        """Hashes of all runs of `length` characters, where anything between words counts as one space."""
+    def letter_runs(self, *lengths: int) -> list[Hashes]:
+        """For each length, hashes of all runs of as many characters; what lies between words is one space."""
         is_space = self.codes == _SPACE
         keep = ~is_space
         keep[1:] |= ~is_space[:-1]
         codes = np.concatenate(([_SPACE], self.codes[keep], [_SPACE])).astype(np.uint64)
-        if len(codes) < length:
-            return np.empty(0, dtype=np.uint64)
         prefix = _prefix_sums(codes)
-        runs: Hashes = (prefix[length:] - prefix[:-length]) * _INVERSES[: len(codes) - length + 1]
-        return runs
+        return [
+            (prefix[length:] - prefix[:-length]) * _INVERSES[: len(codes) - length + 1]
+            if len(codes) >= length
+            else np.empty(0, dtype=np.uint64)
+            for length in lengths
+        ]
 
 
 def read_words(text: str) -> Words:
@@ -127,8 +127,8 @@ def read_words(text: str) -> Words:
     prefix = _prefix_sums(folded.astype(np.uint64))
     hashes = (prefix[ends] - prefix[starts]) * _INVERSES[starts]
     if kept is None:
-        return Words(hashes, starts, ends, prefix, folded, starts, ends)
-    return Words(hashes, starts, ends, prefix, folded, kept[starts], kept[ends - 1] + 1)
+        return Words(hashes, starts, ends, prefix, folded, starts, ends, None)
+    return Words(hashes, starts, ends, prefix, folded, kept[starts], kept[ends - 1] + 1, kept)
 
 
 def _fold(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:

@@ -39,12 +39,13 @@ def impersonation_signs(sender: Address, subject: str, opening: str) -> dict[str
         brand for brand in _brands_in(f"{subject} {opening[:200]} ") if _load()[brand].is_unmistakable
     }
     domain = sender.domain
+    head = f"{sender.name} {subject} {opening}"
     return {
         "brand_in_name_not_domain": _foreign(brands_named, domain),
         "brand_in_text_not_domain": _foreign(brands_near, domain),
-        "look_alike_letters": min(len(_MIXED_WORD.findall(f"{sender.name} {subject} {opening}")) / 2, 2.0),
-        "false_capitals": min(float(len(_FALSE_L.findall(f"{sender.name} {subject} {opening}"))), 2.0),
-        "direction_override": float(_OVERRIDES.search(f"{sender.name}{subject}{opening}") is not None),
+        "look_alike_letters": 0.0 if head.isascii() else min(len(_MIXED_WORD.findall(head)) / 2, 2.0),
+        "false_capitals": min(float(len(_FALSE_L.findall(head[:400]))), 2.0),
+        "direction_override": float(not head.isascii() and _OVERRIDES.search(head) is not None),
         "random_sender": float(_is_random(sender.address.partition("@")[0].lower())),
         "random_domain": float(any(map(_is_random, domain.split(".")[:-1]))),
         "name_apart_from_domain": float(_is_apart(sender)),

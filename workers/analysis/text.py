@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
+from workers.analysis.hashing import Words, read_words
 from workers.analysis.html import HtmlText, visible_text
 from workers.analysis.mail import Mail
 from workers.analysis.quoting import Part, split_parts
@@ -33,9 +34,11 @@ class MailText:
     """
 
     full: str
+    words: Words
     body_start: int
     parts: tuple[Part, ...]
     analysed: str
+    analysed_words: Words
     pieces: tuple[tuple[int, int], ...]
     subject: str
     is_reply: bool
@@ -76,7 +79,18 @@ def read_text(mail: Mail) -> MailText:
     if markup:
         notes += markup.notes
     return MailText(
-        full, start, parts, analysed, pieces, bare, is_reply, is_forward, markup, (*mail.notes, *notes)
+        full,
+        read_words(full),
+        start,
+        parts,
+        analysed,
+        read_words(analysed),
+        pieces,
+        bare,
+        is_reply,
+        is_forward,
+        markup,
+        (*mail.notes, *notes),
     )
 
 

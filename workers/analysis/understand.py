@@ -25,7 +25,7 @@ def analyse(mail: Mail, *, now: datetime | None = None, floor: float = 0.6) -> A
     """
     started = perf_counter()
     text = read_text(mail)
-    language = detect_language(text.analysed)
+    language = detect_language(text.analysed, text.analysed_words)
     automatic = detect_automatic(mail, text.analysed)
     features = read_features(mail, text)
     classifier = load_classifier()
@@ -65,7 +65,7 @@ def _entities(text: MailText, language: str, today: date) -> tuple[Entity, ...]:
             found.end,
             text.is_quoted(found.start),
         )
-        for found in find_entities(text.full, language, today)
+        for found in find_entities(text.full, text.words, language, today)
     )
 
 

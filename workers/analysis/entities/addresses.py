@@ -27,6 +27,8 @@ _TOP_LEVELS = (
     "com|net|org|edu|gov|mil|int|info|biz|eu|es|cat|gal|eus|mx|ar|cl|co|pe|uy|ec|ve|br|pt|fr|de|it|nl|be|at|ch|uk|ie|us|ca|au|nz"
     "|io|ai|app|dev|cloud|online|shop|store|site|tech|xyz|tv|cn|jp|kr|ru|pl|cz|se|fi|dk|gr|ro|hu|tr|za|sa|ae|example|test"
 )
+# The dot first: a literal is what the pattern engine searches fastest.
+_TOP_LEVEL = re.compile(rf"\.(?:{_TOP_LEVELS})(?![\w@-])")
 _BARE_DOMAIN = re.compile(
     rf"(?<![\w@.\-/])(?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.){{1,5}}(?:{_TOP_LEVELS})(?![\w@-])(?!\.[a-z0-9])"
     r"(?::\d{1,5}(?!\d))?(?:/[^\s<>\"“”«»|\\^`{}]{0,1000})?"
@@ -52,14 +54,25 @@ def find_urls(text: str) -> Iterator[Found]:
         if _HOST.match(url, host_start):
             end_of_last = mark.start() + len(url)
             yield Found("url", mark.start(), end_of_last, url)
-    if "." not in text:
-        return
-    for bare in _BARE_DOMAIN.finditer(text):
+    for top_level in _TOP_LEVEL.finditer(text):
+        start = _start_of_host(text, top_level.start())
+        bare = _BARE_DOMAIN.match(text, start) if start >= end_of_last else None
+        if bare is None:
+            continue
+        end_of_last = bare.end()
         url = _trimmed(bare[0])
         labels = url.partition("/")[0].partition(":")[0].split(".")
         if len(labels) == 2 and labels[1] in _ALSO_WORDS and not _reads_as_domain(text, bare, labels):
             continue
         yield Found("url", bare.start(), bare.start() + len(url), url)
+
+
+def _start_of_host(text: str, dot: int) -> int:
+    """Where the labels before a top-level domain begin."""
+    start = dot
+    while start > 0 and dot - start < 200 and (text[start - 1].isalnum() or text[start - 1] in ".-"):
+        start -= 1
+    return start
 
 
 def _reads_as_domain(text: str, bare: re.Match[str], labels: list[str]) -> bool:

@@ -21,6 +21,7 @@ from workers.analysis.entities.currencies import (
 )
 from workers.analysis.entities.found import Found
 from workers.analysis.entities.numerals import read_numeral
+from workers.analysis.entities.scan import Mark, Scan
 from workers.analysis.entities.worded_amounts import find_worded_amounts
 
 # Digits after a space or mark, or right after a code ("USD50"): grouped by threes, grouped the Indian way,
@@ -78,15 +79,21 @@ class _Currency(NamedTuple):
     scale: int = 1
 
 
-def find_amounts(text: str) -> Iterator[Found]:
+def find_amounts(scan: Scan) -> Iterator[Found]:
     """Amounts with a currency; `value` is {"amount": decimal string, "currency": ISO code or None}."""
+    text = scan.text
     free_from = 0
-    for number in _NUMBER.finditer(text):
+    end_of_number = 0
+    for start, _ in scan.digits:
+        number = _NUMBER.match(text, start) if start >= end_of_number else None
+        if number is None:
+            continue
+        end_of_number = number.end()
         found = _amount_at(text, number, free_from)
         if found is not None:
             free_from = found.end
             yield found
-    yield from find_worded_amounts(text)
+    yield from find_worded_amounts(text, scan.marks[Mark.CURRENCY])
 
 
 def _amount_at(text: str, number: re.Match[str], free_from: int) -> Found | None:

@@ -54,6 +54,8 @@ def _table(lines: str) -> dict[str, str | None]:
 SYMBOLS = _table(_SYMBOL_NAMES)
 WORDS = _table(_WORD_NAMES)
 CENT_WORDS = frozenset(_CENT_NAMES.split())
+# What may follow a number written in words.
+CURRENCY_WORDS = (*WORDS, *CENT_WORDS, "usd", "gbp", "musd", "meur", "mgbp")
 _NATION_CODES = [
     (name, *choice.split())
     for name, _, choices in (line.partition(":") for line in _NATIONS.strip().splitlines())

@@ -1,5 +1,4 @@
-"""IBANs, tax numbers (checked by their check digits) and reference numbers (known by the words before
-them)."""
+"""IBANs and tax numbers, both known by their check digits."""
 
 from __future__ import annotations
 
@@ -7,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from workers.analysis.entities.found import Found
-from workers.analysis.patterns import either
+from workers.analysis.entities.scan import Scan
 
 # Lengths by country: IBAN registry, release 99.
 _LENGTHS = """
@@ -24,56 +23,36 @@ _IBAN_LENGTHS = {
     )
     for country in countries
 }
-_IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ \u00a0.-]?[A-Za-z0-9]{2})")
+_LONGEST_PREFIX = 5
 _NIF_LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
 _CIF_LETTERS = "JABCDEFGHI"
 _SPANISH_ID = re.compile(
-    r"(?<![\w])(?:ES[ -]?)?(?:(\d{2}\.?\d{3}\.?\d{3}|[XYZKLM][ -]?\d{7}"
+    r"(?:ES[ -]?)?(?:(\d{2}\.?\d{3}\.?\d{3}|[XYZKLM][ -]?\d{7}"
     r"|[XYZ][ -]?\d\.\d{3}\.\d{3})[ -]?([A-Z])"
     r"|([ABCDEFGHJNPQRSUVW])[ .-]?(\d{7}|\d{2}\.\d{3}\.\d{2}|\d\.\d{3}\.\d{3})[ -]?([0-9A-J]))(?![\w])",
     re.IGNORECASE,
 )
 _EU_VAT = re.compile(
-    r"(?<![\w])(AT|BE|BG|CY|CZ|DE|DK|EE|EL|FI|FR|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK|XI|GB)"
+    r"(AT|BE|BG|CY|CZ|DE|DK|EE|EL|FI|FR|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK|XI|GB)"
     r"[ .-]?((?:[A-Z0-9+*][ .-]?){6,13}[A-Z0-9])(?![\w])"
 )
-_REFERENCE_WORDS = either(r"""
-    facturas?|fra|invoices?|inv|recibos?|receipt|abono|credit note
-    pedidos?|orders?|purchase order|po|orden(?: de compra)?|albar[áa]n|delivery note
-    presupuestos?|quote|quotation|oferta
-    ticket|tique|incidencias?|incident|case|caso|expediente|solicitud|request
-    ref|refer[eê]ncia|reference
-    reserva|localizador|booking|reservation|confirmation|confirmaci[óo]n
-    contrato|contract|p[óo]liza|policy|claim|siniestro
-    seguimiento|tracking|env[íi]o|shipment|devoluci[óo]n|return|rma
-    remesa|transacci[óo]n|transaction|customer|cliente|account
-""")
-_OF_WHAT = r"(?:(?:de |of )?(?:compra|venta|pago|cliente|seguimiento|env[íi]o|purchase)[ \t]{1,2})?"
-_NUMBER_WORD = (
-    r"(?:n[úu]m(?:ero)?\b\.?|n[º°.o]{1,2}\.?(?=[ :#\d])|number\b|no\.|id\b|code\b|c[óo]digo\b|is\b|es\b)?"
-)
-_REFERENCE = re.compile(
-    rf"\b{_REFERENCE_WORDS}\b[ \t]{{0,2}}{_OF_WHAT}{_NUMBER_WORD}[ \t]{{0,2}}[:#nN]{{0,2}}[º°]?[ \t]{{0,2}}"
-    r"([A-Za-z]{0,8}[-/_.]?\d[A-Za-z0-9]{0,20}(?:[-/_.][A-Za-z0-9]{1,12}){0,4}|[A-Z]{1,4}[A-Z0-9]{3,12})(?![\w%€$£])",
-    re.IGNORECASE,
-)
-_HASH_NUMBER = re.compile(r"(?<![\w&/#])#[ ]?([A-Z]{0,5}-?\d{3,15})(?![\w])")
-_CODE = re.compile(r"(?<![\w/-])[A-Z]{2,6}[-/](?:\d{2,12}|[A-Z0-9]{2,8})(?:[-/][A-Z0-9]{1,12}){0,3}(?![\w-])")
 _SEPARATORS = str.maketrans("", "", " .-\u00a0")
 
 
-def find_ibans(text: str) -> Iterator[Found]:
+def find_ibans(scan: Scan) -> Iterator[Found]:
     """IBANs with the right length for their country and right check digits (ISO 13616, mod 97)."""
-    for start in _IBAN_START.finditer(text):
-        length = _IBAN_LENGTHS.get(start[0][:2].upper())
-        if length is None:
+    text = scan.text
+    for digits, _ in scan.digits:
+        start = digits - 2
+        length = _IBAN_LENGTHS.get(text[max(0, start) : digits].upper())
+        if length is None or text[max(0, start - 1) : start].isalnum():
             continue
-        end = _end_of_run(text, start.start(), length)
+        end = _end_of_run(text, start, length)
         if end is None:
             continue
-        compact = text[start.start() : end].translate(_SEPARATORS).upper()
-        if _mod97(compact) == 1:
-            yield Found("iban", start.start(), end, compact)
+        compact = text[start:end].translate(_SEPARATORS).upper()
+        if compact[2:4].isdigit() and _mod97(compact) == 1:
+            yield Found("iban", start, end, compact)
 
 
 def _end_of_run(text: str, start: int, length: int) -> int | None:
@@ -98,16 +77,34 @@ def _mod97(iban: str) -> int:
     return int(digits) % 97
 
 
-def find_vat_ids(text: str) -> Iterator[Found]:
+def find_vat_ids(scan: Scan) -> Iterator[Found]:
     """Spanish NIF, NIE and CIF and EU VAT numbers whose check digits are right."""
-    for found in _SPANISH_ID.finditer(text):
-        compact = found[0].upper().translate(_SEPARATORS)
-        if _is_spanish_id(compact.removeprefix("ES")):
-            yield Found("vat_id", found.start(), found.end(), compact)
-    for found in _EU_VAT.finditer(text):
-        end = _end_of_vat(found)
-        if end is not None:
-            yield Found("vat_id", found.start(), end, text[found.start() : end].translate(_SEPARATORS))
+    text = scan.text
+    for digits, _ in scan.long_numbers:
+        # The number may begin with letters: "B-12345674", "ES B12345674", "ATU12345678". The
+        # longest form wins.
+        starts = range(max(0, digits - _LONGEST_PREFIX), digits + 1)
+        for start in (at for at in starts if text[at].isalnum() and not text[max(0, at - 1) : at].isalnum()):
+            found = _spanish_id_at(text, start) or _foreign_vat_at(text, start)
+            if found is not None:
+                yield found
+                break
+
+
+def _spanish_id_at(text: str, start: int) -> Found | None:
+    found = _SPANISH_ID.match(text, start)
+    if found is None:
+        return None
+    compact = found[0].upper().translate(_SEPARATORS)
+    return (
+        Found("vat_id", start, found.end(), compact) if _is_spanish_id(compact.removeprefix("ES")) else None
+    )
+
+
+def _foreign_vat_at(text: str, start: int) -> Found | None:
+    found = _EU_VAT.match(text, start)
+    end = _end_of_vat(found) if found else None
+    return Found("vat_id", start, end, text[start:end].translate(_SEPARATORS)) if end else None
 
 
 def _is_spanish_id(number: str) -> bool:
@@ -148,16 +145,3 @@ def _end_of_vat(found: re.Match[str]) -> int | None:
         if check.is_valid(text[:end]):
             return found.start(2) + end
     return None
-
-
-def find_references(text: str) -> Iterator[Found]:
-    """Order, invoice, ticket and similar numbers, known by the word before them or by their form."""
-    for found in _REFERENCE.finditer(text):
-        token = found[1].rstrip(".-/_")
-        if sum(char.isdigit() for char in token) >= 3:
-            yield Found("reference", found.start(1), found.start(1) + len(token), token)
-    for found in _HASH_NUMBER.finditer(text):
-        yield Found("reference", found.start(1), found.end(1), found[1])
-    for found in _CODE.finditer(text):
-        if sum(char.isdigit() for char in found[0]) >= 3:
-            yield Found("reference", found.start(), found.end(), found[0])

@@ -9,13 +9,16 @@ from collections.abc import Iterator
 import phonenumbers
 
 from workers.analysis.entities.found import Found
+from workers.analysis.entities.scan import Scan
 from workers.analysis.patterns import either
 
 _CANDIDATE = re.compile(
-    r"(?:(?<![\w.,/=#€$£%+])|(?=\(?\+))(?:\(\s?)?(?:\+\s?)?(?<!-)\d[\d \u00a0().\-/]{4,28}\d"
+    r"(?:\(\s?)?(?:\+\s?)?(?<!-)\d[\d \u00a0().\-/]{4,28}\d"
     r"(?:[ \t]{0,2}(?:x|ext\.?|extn\.?|extensi[óo]n|anexo|interno)[ \t]{0,2}\d{1,6})?(?![\w%€$£]|[.,]\d)",
     re.IGNORECASE,
 )
+_OPENING = re.compile(r"(?:\(\s?)?\+\s?\Z|\(\s?\Z")
+_NOT_BEFORE = re.compile(r"[\w.,/=#€$£%+]")
 _EXTENSION = re.compile(r"[ \t]*(?:x|ext|anexo|interno).*", re.IGNORECASE)
 _PHONE_WORDS = either(r"""
     tel[ée]fonos?
@@ -108,11 +111,18 @@ _REGIONS = {
 }  # fmt: skip
 
 
-def find_phones(text: str, language: str) -> Iterator[Found]:
-    """Phone numbers; `value` is E.164 where the country is stated or follows from the plan, else the
-    digits."""
-    for found in _CANDIDATE.finditer(text):
-        start, end = found.span()
+def find_phones(scan: Scan, language: str) -> Iterator[Found]:
+    """Phone numbers; `value` is E.164 where the country is stated or follows from the plan, else digits."""
+    text = scan.text
+    end = 0
+    for digits_start, _ in scan.long_numbers:
+        if digits_start < end:
+            continue
+        start = _with_opening(text, digits_start)
+        found = _CANDIDATE.match(text, start)
+        if found is None or (start == digits_start and _NOT_BEFORE.search(text, max(0, start - 1), start)):
+            continue
+        end = found.end()
         # A bracket that opens before the number and closes behind it belongs to the sentence.
         if text[start] == "(" and found[0].count("(") > found[0].count(")"):
             start += 1
@@ -121,6 +131,12 @@ def find_phones(text: str, language: str) -> Iterator[Found]:
         digits = "".join(filter(str.isdigit, number))
         if _is_phone(text, start, number, digits):
             yield Found("phone", start, end, _e164(number, digits, language))
+
+
+def _with_opening(text: str, start: int) -> int:
+    """Where the plus or bracket before the digits begins."""
+    opening = _OPENING.search(text, max(0, start - 4), start)
+    return opening.start() if opening else start
 
 
 def _is_phone(text: str, start: int, number: str, digits: str) -> bool:

@@ -12,7 +12,7 @@ from workers.analysis.entities.found import Found
 from workers.analysis.entities.numerals import read_words, word_value
 
 _CURRENCY = re.compile(
-    r"(?<![^\W_])(?:us )?(?P<million>m(?=usd|eur|gbp))?(?P<name>euros?|d[óo]lar(?:es)?|dollars?"
+    r"(?P<million>m(?=usd|eur|gbp))?(?P<name>euros?|d[óo]lar(?:es)?|dollars?"
     r"|pounds?|libras?|pesos?"
     r"|francos?|francs?|yen(?:es)?|yuan(?:es)?|rupees?|c[ée]nt(?:imos?|avos?|s)?|pence|penny|peniques?|usd|eur|gbp)"
     r"(?![^\W_])(?P<nation>[ ][^\W\d_]{2,16})?",
@@ -27,11 +27,13 @@ _CENTS = re.compile(
 _LOOK_BACK_CHARS = 60
 
 
-def find_worded_amounts(text: str) -> Iterator[Found]:
-    """Amounts in words before a currency's name; the cents after it join in."""
+def find_worded_amounts(text: str, names: list[tuple[int, int]]) -> Iterator[Found]:
+    """Amounts in words before a currency's name; the cents after it join in. `names`: where such names
+    stand."""
     free_from = 0
-    for currency in _CURRENCY.finditer(text):
-        found = _amount_before(text, currency, free_from)
+    for start, _ in names:
+        currency = _CURRENCY.match(text, start)
+        found = _amount_before(text, currency, free_from) if currency else None
         if found is not None:
             free_from = found.end
             yield found

@@ -44,6 +44,8 @@ class Classifier:
     hashed: NDArray[np.int8]
     scales: NDArray[np.float32]
     dense: NDArray[np.float32]
+    contrast: NDArray[np.float32]
+    """For each dense feature and category, its weight against the mean over the categories."""
     temperature: dict[str, float]
 
     def predict(self, features: Features) -> Prediction:
@@ -58,8 +60,7 @@ class Classifier:
         """What spoke most for a category against the mean of the others: words of `text`, concepts
         and signs."""
         names = dense_names()
-        block = self.dense[:-1, : len(CATEGORIES)]
-        dense = features.dense * (block[:, chosen] - block.mean(axis=1))
+        dense = features.dense * self.contrast[:, chosen]
         weights = self.hashed[features.word_rows, : len(CATEGORIES)] * self.scales[: len(CATEGORIES)]
         by_word = (weights[:, chosen] - weights.mean(axis=1)) / np.sqrt(max(len(weights), 1))
         half = _MOST_EVIDENCE // 2
@@ -108,10 +109,13 @@ def load_classifier() -> Classifier:
         or facts["dense_names"] != list(dense_names())
     ):
         raise ValueError(f"model {facts['version']} was trained for other features: run `econeura train`")
+    dense = np.load(DIRECTORY / "dense.npy", allow_pickle=False)
+    categories = dense[:-1, HEADS["category"]]
     return Classifier(
         version=facts["version"],
         hashed=np.load(DIRECTORY / "hashed.npy", mmap_mode="r", allow_pickle=False),
         scales=np.array(facts["scales"], dtype=np.float32),
-        dense=np.load(DIRECTORY / "dense.npy", allow_pickle=False),
+        dense=dense,
+        contrast=categories - categories.mean(axis=1, keepdims=True),
         temperature=facts["temperature"],
     )

@@ -13,11 +13,11 @@ from workers.analysis.entities.dates.months import find_month_dates
 from workers.analysis.entities.dates.numeric import find_numeric_dates
 from workers.analysis.entities.dates.relative import find_relative_dates
 from workers.analysis.entities.found import Found
+from workers.analysis.entities.scan import Mark, Scan
 
 
-def find_dates(text: str, language: str, today: date) -> Iterator[Found]:
+def find_dates(scan: Scan, language: str, today: date) -> Iterator[Found]:
     """Dates with ISO values; a year that is not said is the one that brings the date nearest to `today`."""
-    if any(map(str.isdigit, text)):
-        yield from find_numeric_dates(text, language, today)
-    yield from find_month_dates(text, today)
-    yield from find_relative_dates(text, today)
+    yield from find_numeric_dates(scan, language, today)
+    yield from find_month_dates(scan.text, scan.marks[Mark.MONTH], today)
+    yield from find_relative_dates(scan, today)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
-from workers.analysis.entities.dates.calendar import (
+from workers.analysis.entities.calendar import (
     LEAD,
     MONTHS,
     day_or_none,
@@ -18,11 +18,6 @@ from workers.analysis.entities.dates.calendar import (
 from workers.analysis.entities.found import Found
 from workers.analysis.entities.numerals import read_words, word_value
 
-_MONTH = re.compile(
-    r"(?<![^\W\d_])(?:ene|feb|fév|fev|mar|mär|abr|apr|avr|may|mai|mag|jun|jui|jul|ago|aug|aoû|sep|set|oct|okt|out|ott|nov|dic"
-    r"|dec|des|dez|déc|jan|gen|giu|lug)[^\W\d_]{0,8}",
-    re.IGNORECASE,
-)
 _DAY_BEFORE = re.compile(
     rf"(?P<lead>(?<![^\W_]){LEAD})(?:(?<![\w.,/:])(?P<day>\d{{1,2}})(?:st|nd|rd|th|º|ª|er|ro|do)?"
     r"|(?<![^\W_])(?P<word>[^\W\d_]{3,12}(?:-[^\W\d_]{4,7}| y [^\W\d_]{3,6})?))"
@@ -53,47 +48,47 @@ _ORDINAL_VALUES = {name: number for number, name in enumerate(_ORDINALS.split(),
 }
 
 
-def find_month_dates(text: str, today: date) -> Iterator[Found]:
-    """Dates around the name of a month; a month without a day is none."""
-    for found in _MONTH.finditer(text):
-        month = MONTHS.get(found[0].lower())
+def find_month_dates(text: str, names: list[tuple[int, int]], today: date) -> Iterator[Found]:
+    """Dates around the names of months (`names`: where they stand); a month without a day is none."""
+    for span in names:
+        month = MONTHS.get(text[span[0] : span[1]].lower())
         if month is not None:
-            result = _day_first(text, found, month, today) or _month_first(text, found, month, today)
+            result = _day_first(text, span, month, today) or _month_first(text, span, month, today)
             if result is not None:
                 yield result
 
 
-def _day_first(text: str, month_name: re.Match[str], month: int, today: date) -> Found | None:
-    before = _DAY_BEFORE.search(text, max(0, month_name.start() - 48), month_name.start())
+def _day_first(text: str, name: tuple[int, int], month: int, today: date) -> Found | None:
+    before = _DAY_BEFORE.search(text, max(0, name[0] - 48), name[0])
     if before is None:
         return None
     day = int(before["day"]) if before["day"] else _ordinal(before["word"])
     if day is None:
         return None
-    return _with_year(text, before.start(), _end_of_name(text, month_name), month, day, today)
+    return _with_year(text, before.start(), _end_of_name(text, name), month, day, today)
 
 
-def _month_first(text: str, month_name: re.Match[str], month: int, today: date) -> Found | None:
-    between = _YEAR_THEN_DAY.match(text, month_name.end())
+def _month_first(text: str, name: tuple[int, int], month: int, today: date) -> Found | None:
+    between = _YEAR_THEN_DAY.match(text, name[1])
     if between is not None:
-        return _found(month_name.start(), between.end(), day_or_none(int(between[1]), month, int(between[2])))
-    end = _end_of_name(text, month_name)
+        return _found(name[0], between.end(), day_or_none(int(between[1]), month, int(between[2])))
+    end = _end_of_name(text, name)
     digits = _DAY_AFTER.match(text, end)
     word = None if digits else _DAY_WORD_AFTER.match(text, end)
     day = int(digits["day"]) if digits else _ordinal(word["word"]) if word else None
     after = digits or word
     if day is None or after is None:
         return None
-    year = _YEAR_BEFORE.search(text, max(0, month_name.start() - 6), month_name.start())
+    year = _YEAR_BEFORE.search(text, max(0, name[0] - 6), name[0])
     if year is not None:
         return _found(year.start(), after.end(), day_or_none(int(year[1]), month, day))
-    return _with_year(text, with_lead(text, month_name.start()), after.end(), month, day, today)
+    return _with_year(text, with_lead(text, name[0]), after.end(), month, day, today)
 
 
-def _end_of_name(text: str, month_name: re.Match[str]) -> int:
+def _end_of_name(text: str, name: tuple[int, int]) -> int:
     """Behind the dot of an abbreviation."""
-    end = month_name.end()
-    return end + (text[end : end + 1] == "." and len(month_name[0]) <= 4)
+    start, end = name
+    return end + (text[end : end + 1] == "." and end - start <= 4)
 
 
 def _with_year(text: str, start: int, end: int, month: int, day: int, today: date) -> Found | None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
-from workers.analysis.entities.dates.calendar import (
+from workers.analysis.entities.calendar import (
     WEEKDAY,
     day_or_none,
     full_year,
@@ -14,12 +14,13 @@ from workers.analysis.entities.dates.calendar import (
     with_lead,
 )
 from workers.analysis.entities.found import Found
+from workers.analysis.entities.scan import Scan
 
 _FULL = re.compile(
     r"(?<![\w.,/$€£-])(?:(?P<y>(?:19|20)\d{2})(?P<s>[-/.])(?P<m>\d{1,2})(?P=s)(?P<d>\d{1,2})(?=T\d|[^\w/-]|\Z|-(?!\d))"
     r"|(?P<a>\d{1,2})(?P<t>[-/.])(?P<b>\d{1,2})(?:(?P=t)|,)(?P<c>(?:19|20)\d{2}|\d{2})(?![\w/]|[.,-]\d))"
 )
-_IN_FILE_NAME = re.compile(r"(?<=[A-Za-z_][-_])((?:19|20)\d{2})-(\d{2})-(\d{2})(?![\d-])")
+_IN_FILE_NAME = re.compile(r"(?<=[A-Za-z_][-_])(?P<y>(?:19|20)\d{2})-(?P<m>\d{2})-(?P<d>\d{2})(?![\d-])")
 _DAY_MONTH = re.compile(
     r"(?<![\w.,/$€£-])(\d{1,2})([/.-])(\d{1,2})(?![\w/%€$£]|[.,:-]\d|[ ]?(?:€|\$|%|h\b|am\b|pm\b))"
 )
@@ -32,24 +33,21 @@ _ANNOUNCED = re.compile(
 _NEVER_DATES = frozenset({"24/7", "50/50", "1/2", "24/24"})
 
 
-def find_numeric_dates(text: str, language: str, today: date) -> Iterator[Found]:
+def find_numeric_dates(scan: Scan, language: str, today: date) -> Iterator[Found]:
     """Dates written in digits alone; those without a year where their form or the words before tell them."""
-    for found in _FULL.finditer(text):
-        value = _full_date(found, language)
-        if value:
-            yield Found("date", with_lead(text, found.start()), found.end(), value.isoformat())
-    for found in _IN_FILE_NAME.finditer(text):
-        value = day_or_none(int(found[1]), int(found[2]), int(found[3]))
-        if value:
-            yield Found("date", found.start(), found.end(), value.isoformat())
-    for found in _DAY_MONTH.finditer(text):
-        value = _short_date(text, found, language, today)
-        if value:
+    text = scan.text
+    for start, _ in scan.digits:
+        found = _FULL.match(text, start) or _IN_FILE_NAME.match(text, start)
+        value = _full_date(found, language) if found else None
+        if found is None:
+            found = _DAY_MONTH.match(text, start)
+            value = _short_date(text, found, language, today) if found else None
+        if found is not None and value is not None:
             yield Found("date", with_lead(text, found.start()), found.end(), value.isoformat())
 
 
 def _full_date(found: re.Match[str], language: str) -> date | None:
-    if found["y"]:
+    if found.re is _IN_FILE_NAME or found["y"]:
         return day_or_none(int(found["y"]), int(found["m"]), int(found["d"]))
     day, month = _day_and_month(int(found["a"]), int(found["b"]), language)
     return day_or_none(full_year(found["c"]), month, day)

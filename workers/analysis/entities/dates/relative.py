@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from workers.analysis.entities.dates.calendar import WEEKDAY, WEEKDAYS, day_or_none, nearest_month
+from workers.analysis.entities.calendar import WEEKDAY, WEEKDAYS, day_or_none, nearest_month
 from workers.analysis.entities.found import Found
 from workers.analysis.entities.numerals import word_value
+from workers.analysis.entities.scan import Mark, Scan
 
+_REACH_CHARS = 40
 _OFFSETS = {
     "hoy": 0, "today": 0, "tonight": 0, "esta noche": 0, "mañana": 1, "tomorrow": 1, "pasado mañana": 2,
     "day after tomorrow": 2, "ayer": -1, "yesterday": -1, "anteayer": -2, "antes de ayer": -2,
@@ -55,29 +57,52 @@ _WEEKDAY = re.compile(
 )
 
 
-def find_relative_dates(text: str, today: date) -> Iterator[Found]:
+def find_relative_dates(scan: Scan, today: date) -> Iterator[Found]:
     """Days given by their distance from `today`; weekdays are the next ones unless said to be past."""
-    for found in _DAY_WORD.finditer(text):
-        if found[0].lower() == "mañana" and _MORNING.search(text, max(0, found.start() - 8), found.start()):
-            continue
-        yield _found(found, today + timedelta(days=_OFFSETS[found[0].lower()]))
-    for found in _DISTANCE.finditer(text):
-        value = _at_distance(found, today)
-        if value:
+    text = scan.text
+    for at in scan.marks[Mark.DAY_WORD]:
+        found = _around(_DAY_WORD, text, at)
+        if found is not None and not _is_morning(text, found):
+            yield _found(found, today + timedelta(days=_OFFSETS[found[0].lower()]))
+    for at in scan.marks[Mark.UNIT]:
+        found = _around(_DISTANCE, text, at)
+        value = _at_distance(found, today) if found else None
+        if found is not None and value is not None:
             yield _found(found, value)
-    for found in _MONTH_END.finditer(text):
-        yield _found(found, (today.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1))
-    for found in _WEEKDAY_AND_DAY.finditer(text):
-        weekday = WEEKDAYS.get(found["name"].lower().rstrip(".")) if found["name"] else None
-        value = nearest_month(int(found["day"]), weekday, today)
-        if value:
+        found = _around(_MONTH_END, text, at)
+        if found is not None:
+            yield _found(
+                found, (today.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+            )
+    for at in (*scan.marks[Mark.WEEKDAY], *scan.marks[Mark.UNIT]):
+        found = _around(_WEEKDAY_AND_DAY, text, at)
+        value = _day_of_month(found, today) if found else None
+        if found is not None and value is not None:
             yield _found(found, value)
-    for found in _WEEKDAY.finditer(text):
-        yield _found(found, _weekday(found, today))
+    for at in scan.marks[Mark.WEEKDAY]:
+        found = _around(_WEEKDAY, text, at)
+        if found is not None:
+            yield _found(found, _weekday(found, today))
+
+
+def _around(pattern: re.Pattern[str], text: str, word: tuple[int, int]) -> re.Match[str] | None:
+    """The match that holds a word, looked for close around it."""
+    found = pattern.search(text, max(0, word[0] - _REACH_CHARS), word[1] + _REACH_CHARS)
+    return found if found and found.start() <= word[0] and found.end() >= word[1] else None
+
+
+def _is_morning(text: str, found: re.Match[str]) -> bool:
+    before = _MORNING.search(text, max(0, found.start() - 8), found.start())
+    return before is not None and found[0].lower() == "mañana"
 
 
 def _found(match: re.Match[str], value: date) -> Found:
     return Found("date", match.start(), match.end(), value.isoformat())
+
+
+def _day_of_month(found: re.Match[str], today: date) -> date | None:
+    weekday = WEEKDAYS.get(found["name"].lower().rstrip(".")) if found["name"] else None
+    return nearest_month(int(found["day"]), weekday, today)
 
 
 def _at_distance(found: re.Match[str], today: date) -> date | None:

@@ -1,0 +1,114 @@
+"""One pass over a text that finds the few places where an entity may be: digits, and words that announce one.
+
+Everything else looks only around these places, so that the cost of a mail without numbers is next to
+nothing and
+that of a hostile one stays in proportion to its length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+
+import numpy as np
+
+from workers.analysis.entities.calendar import MONTHS, WEEKDAYS
+from workers.analysis.entities.currencies import CURRENCY_WORDS
+from workers.analysis.hashing import Hashes, Words, read_words
+
+_ZERO = ord("0")
+_FEWEST_LONG_DIGITS = 6
+_BETWEEN = re.compile(r"[ .()/\u00a0-]{1,3}")
+_DAY_WORDS = "hoy today tonight tomorrow yesterday mañana ayer anteayer noche"
+_UNIT_WORDS = "día días semana semanas mes meses año años day days week weeks month months year years"
+_REFERENCE_WORDS = """
+factura facturas fra invoice invoices inv recibo recibos receipt abono pedido pedidos order orders po orden
+albarán
+presupuesto presupuestos quote quotation oferta ticket tique incidencia incidencias incident case caso
+expediente
+solicitud request ref referencia referência reference reserva localizador booking reservation confirmation
+confirmación contrato contract póliza policy claim siniestro seguimiento tracking envío shipment devolución
+return rma
+remesa transacción transaction customer cliente account number número
+"""
+Span = tuple[int, int]
+
+
+class Mark(IntEnum):
+    """What a word may announce."""
+
+    MONTH = 0
+    WEEKDAY = 1
+    DAY_WORD = 2
+    UNIT = 3
+    CURRENCY = 4
+    REFERENCE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """`digits`: runs of digits. `marks`: for each kind of announcing word, where those words stand."""
+
+    text: str
+    digits: list[Span]
+    long_numbers: list[Span]
+    """Those of `digits` that with their neighbours, one mark between, make up at least six digits."""
+    marks: dict[Mark, list[Span]]
+
+
+def scan(text: str, words: Words) -> Scan:
+    """Find digits and announcing words. `words` are those of `text`."""
+    table, kinds = _table()
+    at = np.minimum(np.searchsorted(table, words.hashes), len(table) - 1)
+    hits = np.flatnonzero(table[at] == words.hashes)
+    marks: dict[Mark, list[Span]] = {mark: [] for mark in Mark}
+    starts, ends = words.text_starts[hits].tolist(), words.text_ends[hits].tolist()
+    for start, end, kind in zip(starts, ends, at[hits].tolist(), strict=True):
+        for mark in kinds[kind]:
+            marks[mark].append((start, end))
+    digits = _digit_runs(words)
+    return Scan(text, digits, list(_long(text, digits)), marks)
+
+
+def _digit_runs(words: Words) -> list[Span]:
+    is_digit = np.concatenate(([False], words.codes == _ZERO, [False]))
+    edges = np.flatnonzero(is_digit[1:] != is_digit[:-1])
+    starts, ends = edges[::2], edges[1::2]
+    if words.kept is not None:
+        starts, ends = words.kept[starts], words.kept[ends - 1] + 1
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))
+
+
+def _long(text: str, digits: list[Span]) -> Iterator[Span]:
+    """Runs of digits that may be part of a long number: an account, a tax number, a phone."""
+    group: list[Span] = []
+    for span in digits:
+        if group and (span[0] - group[-1][1] > 3 or not _BETWEEN.fullmatch(text, group[-1][1], span[0])):
+            yield from _if_long(group)
+            group = []
+        group.append(span)
+    yield from _if_long(group)
+
+
+def _if_long(group: list[Span]) -> list[Span]:
+    return group if sum(end - start for start, end in group) >= _FEWEST_LONG_DIGITS else []
+
+
+@cache
+def _table() -> tuple[Hashes, list[tuple[Mark, ...]]]:
+    kinds: dict[int, tuple[Mark, ...]] = {}
+    vocabularies: list[tuple[Mark, Iterable[str]]] = [
+        (Mark.MONTH, MONTHS),
+        (Mark.WEEKDAY, WEEKDAYS),
+        (Mark.DAY_WORD, _DAY_WORDS.split()),
+        (Mark.UNIT, _UNIT_WORDS.split()),
+        (Mark.CURRENCY, CURRENCY_WORDS),
+        (Mark.REFERENCE, _REFERENCE_WORDS.split()),
+    ]
+    for mark, vocabulary in vocabularies:
+        for value in read_words(" ".join(vocabulary)).hashes.tolist():
+            kinds[value] = (*kinds.get(value, ()), mark)
+    return np.array(sorted(kinds), dtype=np.uint64), [kinds[value] for value in sorted(kinds)]
