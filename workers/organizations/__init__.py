@@ -1,0 +1,17 @@
+"""The organizations file (TOML): whose mailboxes, by which rules. Read at start and again on SIGHUP."""
+
+from workers.organizations.directory import Credential, Organizations
+from workers.organizations.loading import load_organizations
+from workers.organizations.organization import Organization
+from workers.organizations.rules import Rule, Step, Template, When
+
+__all__ = [
+    "Credential",
+    "Organization",
+    "Organizations",
+    "Rule",
+    "Step",
+    "Template",
+    "When",
+    "load_organizations",
+]
