@@ -1,4 +1,4 @@
-"""Who may call: who has a key that is good for it; while there is none, programs of this machine alone."""
+"""Who may call: who has a key or a token that is good for it; without any, programs of this machine alone."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from api.caller import ANYBODY, CALLER, Caller
+from api.entra import EntraTokens
 from api.keyring import Keyring
 from api.refusals import Refusal, unavailable
 from api.routes import Handler, Route
-from api.wiring import KEYRING
+from api.wiring import ENTRA, KEYRING
 from workers import logs
 from workers.errors import SettingsError, TemporaryError
+from workers.scopes import Scope
 from workers.settings import Settings
-from workers.store.api_keys import Scope
 
 _log = logs.get_logger("api")
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 class Access:
-    """The guard of all routes, by API key; without any key by the address we listen on."""
+    """The guard of all routes, by API key or token; without any by the address we listen on."""
 
     def __init__(self, settings: Settings) -> None:
         self._is_local = _is_loopback(settings.host)
@@ -36,29 +37,33 @@ class Access:
         identified, label = self._identified, f"{route.method} {route.path}"
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            caller = identified(request, needs)
-            if is_whole_service and caller.organization_id is not None:
+            caller = await identified(request, needs)
+            if is_whole_service and caller.organizations is not None:
                 raise _forbidden(
                     "bound_key", "this is about the whole service and the key is bound to an organization"
                 )
             request[CALLER] = caller
             if is_audited:
-                _log.info("key_used", keyId=caller.key_id, route=label)
+                _log.info("key_used", keyId=caller.id, route=label)
             return await handler(request)
 
         return handle
 
-    def _identified(self, request: web.Request, needs: Scope) -> Caller:
-        keyring = request.app[KEYRING]
-        if not keyring.has_keys:
+    async def _identified(self, request: web.Request, needs: Scope) -> Caller:
+        keyring, entra = request.app[KEYRING], request.app[ENTRA]
+        if not keyring.has_keys and entra is None:
             if not keyring.was_read:
                 raise _unknown_keys()
             if self._is_local:
                 _require_this_machine(request)
                 return ANYBODY
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-        key = keyring.find(text.strip()) if scheme.lower() == "bearer" else None
+        text = text.strip() if scheme.lower() == "bearer" else ""
+        key = keyring.find(text) if text else None
         if key is None:
+            # Three parts: a signed token (RFC 7515, section 7.1).
+            if entra is not None and text.count(".") == 2:
+                return await _by_token(entra, text, needs)
             if text and not keyring.was_read:
                 raise _unknown_keys()
             raise Refusal(
@@ -66,15 +71,24 @@ class Access:
             )
         if needs not in key.scopes:
             raise _forbidden("missing_scope", f"the key is not good for this: it lacks the scope {needs}")
-        return Caller(key.id, key.organization_id)
+        return Caller(key.id, frozenset(key.organizations) or None)
 
 
 _AUDITED = frozenset({"operate", "admin"})
 
 
+async def _by_token(entra: EntraTokens, text: str, needs: Scope) -> Caller:
+    granted = await entra.grants(text)
+    if needs not in granted.organizations_by_scope:
+        raise _forbidden(
+            "missing_scope", f"no role of the token is good for this: it lacks the scope {needs}"
+        )
+    return Caller(granted.holder, granted.organizations_by_scope[needs])
+
+
 def require_safe_start(settings: Settings, keyring: Keyring) -> None:
     """Raise SettingsError where HOST would open the API to anybody, TemporaryError where nobody can tell."""
-    if keyring.has_keys or _is_loopback(settings.host):
+    if keyring.has_keys or settings.entra_issuer is not None or _is_loopback(settings.host):
         return
     if not keyring.was_read:
         raise TemporaryError(
@@ -82,8 +96,8 @@ def require_safe_start(settings: Settings, keyring: Keyring) -> None:
         )
     raise SettingsError(
         f"HOST: {settings.host} can be reached from other machines and no API key protects the service; "
-        "make one with 'econeura keys create', or set ECONEURA_BOOTSTRAP_KEY_FILE to a file with one, "
-        "or use 127.0.0.1"
+        "make one with 'econeura keys create', or set ECONEURA_BOOTSTRAP_KEY_FILE to a file with one "
+        "(or ECONEURA_ENTRA_ISSUER), or use 127.0.0.1"
     )
 
 

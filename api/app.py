@@ -15,6 +15,7 @@ from api.dead_letters import DEAD_LETTERS
 from api.directory import Directory
 from api.docs import DOCS
 from api.emails import EMAILS
+from api.entra import EntraTokens
 from api.exports import EXPORTS
 from api.health import HEALTH
 from api.idempotency import answered_once
@@ -56,11 +57,13 @@ def create_app(settings: Settings) -> web.Application:
     app[wiring.ROUTE_TABLE] = ROUTE_TABLE
     app[wiring.DIRECTORY] = Directory(settings)
     app[wiring.KEYRING] = Keyring(settings)
+    app[wiring.ENTRA] = EntraTokens.configured(settings)
     app[wiring.DRAINING] = asyncio.Event()
     app.cleanup_ctx.extend(
         (
             wiring.open_store,
             wiring.open_keyring,
+            wiring.open_entra,
             wiring.open_waiting,
             wiring.open_queue,
             wiring.open_graph,

@@ -9,14 +9,14 @@ from aiohttp import web
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The holder of an API key; key_id "" while no key exists. Bound to an organization, or to none."""
+    """The holder of a credential; id "" while no key exists. Bound to organizations, or (None) to none."""
 
-    key_id: str
-    organization_id: str | None
+    id: str
+    organizations: frozenset[str] | None
 
     def may_see(self, organization_id: str | None) -> bool:
         """Whether what belongs to this organization (None: to none of them) is the caller's to see."""
-        return self.organization_id is None or self.organization_id == organization_id
+        return self.organizations is None or organization_id in self.organizations
 
 
 ANYBODY = Caller("", None)

@@ -125,7 +125,7 @@ async def _letter_id(request: web.Request) -> str:
     letter_id, caller = request.match_info["id"], request[CALLER]
     if not _ID.fullmatch(letter_id):
         raise not_found("no such dead letter")
-    if caller.organization_id is not None:
+    if caller.organizations is not None:
         letter = await asyncio.to_thread(request.app[QUEUE].dead_letters.get, letter_id)
         if letter is None or not caller.may_see(letter.organization_id):
             raise not_found("no such dead letter")
@@ -136,7 +136,7 @@ def _filter(request: web.Request, given: DeadLetterFilter) -> Filter:
     return Filter(
         actor=given.actor,
         reason=given.reason,
-        organization_id=narrowed(request, given.organization_id),
+        organizations=narrowed(request, given.organization_id),
         older_than_s=given.older_than_seconds,
         younger_than_s=given.younger_than_seconds,
     )

@@ -58,7 +58,7 @@ async def list_exports(request: web.Request, asked: ReportsQuery) -> web.Respons
 async def read_export(request: web.Request, _: None) -> web.FileResponse:
     """Hand out a file of an export: ledger.jsonl.gz, ledger.csv or manifest.json."""
     organization, week, name = (request.match_info[part] for part in ("organizationId", "week", "file"))
-    weeks = await asyncio.to_thread(lambda: list(_weeks(_folder(request), organization)))
+    weeks = await asyncio.to_thread(lambda: list(_weeks(_folder(request), frozenset({organization}))))
     if (
         not request[CALLER].may_see(organization)
         or week not in {path.name for path in weeks}
@@ -79,15 +79,15 @@ def _folder(request: web.Request) -> Path:
     return request.app[SETTINGS].data_dir / "exports"
 
 
-def _weeks(folder: Path, organization_id: str | None) -> Iterator[Path]:
+def _weeks(folder: Path, wanted: frozenset[str] | None) -> Iterator[Path]:
     """Folders of weeks, found by listing: what a caller names never becomes part of a path."""
     for organization in folder.glob("*"):
-        if organization_id in (None, organization.name):
+        if wanted is None or organization.name in wanted:
             yield from (path for path in organization.glob("*") if _WEEK.fullmatch(path.name))
 
 
-def _exports(folder: Path, organization_id: str | None) -> list[Export]:
-    newest = sorted(_weeks(folder, organization_id), key=lambda path: (path.name, path), reverse=True)
+def _exports(folder: Path, wanted: frozenset[str] | None) -> list[Export]:
+    newest = sorted(_weeks(folder, wanted), key=lambda path: (path.name, path), reverse=True)
     return [export for path in newest[:_MOST] if (export := _export(path)) is not None]
 
 

@@ -41,7 +41,7 @@ def answered_once(handler: Handler) -> Handler:
             return await handler(request)
         if not _NAME.fullmatch(name):
             raise invalid(HEADER, "1 to 255 printable ASCII characters without spaces")
-        answers, caller = request.app[STORE].answers, request[CALLER].key_id
+        answers, caller = request.app[STORE].answers, request[CALLER].id
         fingerprint = await _fingerprint(request)
         found = await answers.claim(caller, name, fingerprint)
         if found != "claimed":
@@ -54,7 +54,7 @@ def answered_once(handler: Handler) -> Handler:
 async def _first(
     request: web.Request, handler: Handler, answers: Answers, kept: Kept, name: str
 ) -> web.StreamResponse:
-    caller = request[CALLER].key_id
+    caller = request[CALLER].id
     async with AsyncExitStack() as undo:
         undo.push_async_callback(_release, answers, caller, name)
         response = await handler(request)

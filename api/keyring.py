@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 import redis
 
+from api.background import beside
 from workers import logs
 from workers.errors import SettingsError
 from workers.settings import Settings
@@ -22,7 +23,7 @@ _GOODBYE_S = 1.0
 _SHORTEST_KEY = 32
 _AWAY = (redis.RedisError, TimeoutError)
 # Compared with where no key has the id that was given: it takes as long as with one.
-_NOBODY = ApiKey("", "", (), None, 0, 0, "", "0" * 64)
+_NOBODY = ApiKey("", "", (), (), 0, 0, "", "0" * 64)
 
 
 class Keyring:
@@ -62,13 +63,10 @@ class Keyring:
     async def following(self, stored: ApiKeys) -> AsyncIterator[None]:
         """Know the keys from now on; at the end it is told when each was last used."""
         await self._read(stored)
-        follower = asyncio.create_task(self._follow(stored))
         try:
-            yield
+            async with beside(self._follow(stored)):
+                yield
         finally:
-            follower.cancel()
-            with suppress(asyncio.CancelledError):
-                await follower
             with suppress(*_AWAY):
                 async with asyncio.timeout(_GOODBYE_S):
                     await self._tell_used(stored)

@@ -30,10 +30,13 @@ _DESCRIPTION = """\
 Understands and handles the mail of Microsoft 365 mailboxes by each organization's own rules. Every JSON
 answer is `{"success", "data", "error", "timestamp"}`; errors add `code`, `details` and `correlationId`."""
 
-_SECURITY = """\
+_KEY = """\
 An API key of `econeura keys create`. Each operation names the scope that it needs: read, submit, operate or
-admin; none includes another. A key that is bound to an organization sees and does only what is that
-organization's; operations marked `x-whole-service` need a key that is bound to none."""
+admin; none includes another. A key that is bound to organizations sees and does only what is theirs;
+operations marked `x-whole-service` need a key that is bound to none."""
+_ENTRA = """\
+Where the service is configured for it: an access token of Microsoft Entra ID, whose app roles name the
+scopes. A role `ROLE@ORGANIZATION` is good for that organization alone."""
 _NAMED = {
     "name": HEADER,
     "in": "header",
@@ -51,7 +54,7 @@ _REPLAYED = {
 _REFUSALS: dict[int, tuple[str, str, str]] = {
     400: ("Malformed request.", "invalid_json", "the body is not valid JSON: unexpected end of data"),
     401: (
-        "The API key is missing, wrong or expired.",
+        "The API key or token is missing, wrong or expired.",
         "unauthorized",
         "send the API key as Authorization: Bearer KEY",
     ),
@@ -104,7 +107,13 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "components": {
             "schemas": definitions.get("$defs", {}),
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": _SECURITY},
+                "key": {"type": "http", "scheme": "bearer", "description": _KEY},
+                "entra": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": _ENTRA,
+                },
             },
         },
     }
@@ -134,7 +143,9 @@ def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
         "summary": route.summary,
         "x-whole-service": route.whole_service,
         # Without a key the service listens on loopback alone, and asks for none.
-        "security": [] if route.needs == "nothing" else [{"key": [route.needs]}, {}],
+        "security": []
+        if route.needs == "nothing"
+        else [{"key": [route.needs]}, {"entra": [route.needs]}, {}],
         "parameters": _parameters(route),
         "responses": {
             **{str(status): _answer(route, given, schemas) for status, given in route.answers.items()},

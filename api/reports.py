@@ -75,10 +75,10 @@ async def read_reports_of_day(request: web.Request, asked: DayQuery) -> web.Resp
     return answer(DayReports(reports=reports, count=len(reports)), headers={"Vary": "Accept"})
 
 
-def _reports(data_dir: Path, organization_id: str | None) -> list[Report]:
+def _reports(data_dir: Path, wanted: frozenset[str] | None) -> list[Report]:
     found: dict[tuple[date, str], list[Format]] = {}
     for file in files.all_reports(data_dir):
-        if organization_id in (None, file.organization_id):
+        if wanted is None or file.organization_id in wanted:
             found.setdefault((file.day, file.organization_id), []).append(file.form)
     newest = sorted(found, reverse=True)[:_MOST]
     return [
@@ -92,13 +92,13 @@ def _reports(data_dir: Path, organization_id: str | None) -> list[Report]:
     ]
 
 
-def _reports_of_day(data_dir: Path, organization_id: str | None, day: date) -> list[DayReport]:
+def _reports_of_day(data_dir: Path, wanted: frozenset[str] | None, day: date) -> list[DayReport]:
     """By the folders that are there: what a caller names never becomes part of a path."""
     folders = sorted(path.name for path in (data_dir / "reports").glob("*"))
     shown = []
     for organization in folders:
         formats = [form for form in _FORMATS if files.path_of(data_dir, organization, day, form).is_file()]
-        if formats and organization_id in (None, organization):
+        if formats and (wanted is None or organization in wanted):
             shown.append(
                 DayReport(
                     organization_id=organization,

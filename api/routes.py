@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from api.bodies import check_path, read_body, read_json, read_query
-from workers.store.api_keys import Scope
+from workers.scopes import Scope
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Taken = TypeVar("Taken")

@@ -44,14 +44,14 @@ def visible(request: web.Request) -> Visible:
     return Visible(request.app[DIRECTORY].current, request[CALLER])
 
 
-def narrowed(request: web.Request, organization_id: str | None) -> str | None:
-    """The organization to filter a list by: the one asked for, else the caller's own; None is all of them.
+def narrowed(request: web.Request, organization_id: str | None) -> frozenset[str] | None:
+    """The organizations to filter a list by: the one asked for, else the caller's own; None is all of them.
 
     Refuses (404) one that is not the caller's.
     """
     caller = request[CALLER]
     if organization_id is None:
-        return caller.organization_id
+        return caller.organizations
     if not caller.may_see(organization_id):
         raise unknown_organization(organization_id)
-    return organization_id
+    return frozenset({organization_id})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 
 from aiohttp import web
 
 from actors.outbox import Outbox
 from api.directory import Directory
+from api.entra import EntraTokens
 from api.graph_watch import GraphWatch
 from api.keyring import Keyring
 from api.known_subscriptions import KnownSubscriptions
@@ -32,6 +34,7 @@ ROUTE_TABLE: web.AppKey[Sequence[Route]] = web.AppKey("route_table")
 DIRECTORY: web.AppKey[Directory] = web.AppKey("directory", Directory)
 DRAINING: web.AppKey[asyncio.Event] = web.AppKey("draining", asyncio.Event)
 KEYRING: web.AppKey[Keyring] = web.AppKey("keyring", Keyring)
+ENTRA: web.AppKey[EntraTokens | None] = web.AppKey("entra")
 STORE: web.AppKey[Store] = web.AppKey("store", Store)
 PRODUCER: web.AppKey[Producer] = web.AppKey("producer", Producer)
 SUBMISSIONS: web.AppKey[Submissions] = web.AppKey("submissions", Submissions)
@@ -61,6 +64,14 @@ async def open_store(app: web.Application) -> AsyncIterator[None]:
 async def open_keyring(app: web.Application) -> AsyncIterator[None]:
     """The API keys, known from here on."""
     async with app[KEYRING].following(app[STORE].api_keys):
+        yield
+
+
+async def open_entra(app: web.Application) -> AsyncIterator[None]:
+    """The signing keys of Entra ID, where its tokens are taken."""
+    async with AsyncExitStack() as stack:
+        if (entra := app[ENTRA]) is not None:
+            await stack.enter_async_context(entra.following())
         yield
 
 

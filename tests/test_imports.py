@@ -19,6 +19,7 @@ FOUNDATION = {
     "workers.clock",
     "workers.cron",
     "workers.redis_clients",
+    "workers.scopes",
 }
 PARTS = {"workers.graph", "workers.analysis", "workers.store", "workers.broker"}
 ENTRY = {"workers.__main__", "workers.commands"}

@@ -11,6 +11,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_v
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from workers.errors import SettingsError
+from workers.scopes import SCOPES, Scope
 
 PREFIX = "ECONEURA_"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -72,7 +73,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"
 
+    # Who may call.
     bootstrap_key_file: Path | None = None
+    entra_issuer: str | None = None
+    """Whose bearer tokens are taken, as they name it: https://login.microsoftonline.com/TENANT/v2.0."""
+    entra_audience: str | None = None
+    entra_roles: str = "read=read;submit=submit;operate=operate;admin=admin"
+    """What each app role is good for: ROLE=SCOPE,SCOPE;ROLE=SCOPE."""
 
     @classmethod
     def settings_customise_sources(
@@ -95,13 +102,19 @@ class Settings(BaseSettings):
     def _base_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if not parts.hostname or parts.scheme not in ("http", "https"):
-            raise ValueError("must be a URL such as https://host")
-        # Tokens and mail travel here: clear text only where nobody can listen.
-        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-            raise ValueError("must be https (http is allowed on loopback only)")
-        return value.rstrip("/")
+        return _checked_url(value).rstrip("/")
+
+    @field_validator("entra_issuer")
+    @classmethod
+    def _issuer_url(cls, value: str | None) -> str | None:
+        # To the letter as tokens name it: some issuers end with a slash.
+        return None if value is None else _checked_url(value)
+
+    @field_validator("entra_roles")
+    @classmethod
+    def _roles(cls, value: str) -> str:
+        _scopes_by_role(value)
+        return value
 
     @field_validator("organizations", "ca_file", "tls_cert_file", "tls_key_file")
     @classmethod
@@ -114,11 +127,46 @@ class Settings(BaseSettings):
     def _pairs(self) -> Settings:
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("ECONEURA_TLS_CERT_FILE and ECONEURA_TLS_KEY_FILE go together: set both or none")
+        if (self.entra_issuer is None) != (self.entra_audience is None):
+            raise ValueError(
+                "ECONEURA_ENTRA_ISSUER and ECONEURA_ENTRA_AUDIENCE go together: set both or none"
+            )
         return self
+
+    @property
+    def scopes_by_role(self) -> dict[str, tuple[Scope, ...]]:
+        """`entra_roles`, read."""
+        return _scopes_by_role(self.entra_roles)
 
     @property
     def metrics_dir(self) -> Path:
         return self.data_dir / "metrics"
+
+
+def is_safe_url(url: str) -> bool:
+    """Whether secrets and mail may travel there: https, or http where nobody can listen."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+
+
+def _scopes_by_role(text: str) -> dict[str, tuple[Scope, ...]]:
+    roles = {}
+    for part in filter(None, map(str.strip, text.split(";"))):
+        role, _, words = part.partition("=")
+        named = {word.strip() for word in words.split(",")}
+        if not role.strip() or not named <= set(SCOPES):
+            raise ValueError(f"{part!r}: write ROLE=SCOPE,SCOPE with scopes of {', '.join(SCOPES)}")
+        roles[role.strip()] = tuple(scope for scope in SCOPES if scope in named)
+    return roles
+
+
+def _checked_url(value: str) -> str:
+    parts = urlsplit(value)
+    if not parts.hostname or parts.scheme not in ("http", "https"):
+        raise ValueError("must be a URL such as https://host")
+    if not is_safe_url(value):
+        raise ValueError("must be https (http is allowed on loopback only)")
+    return value
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import orjson
 import pytest
 import redis.asyncio
 
 from api.wiring import KEYRING
 from tests.api_service import Api, serving, soon
 from tests.redis_process import RedisProcess
+from workers.scopes import SCOPES, Scope
 from workers.settings import load_settings
 from workers.store import ApiKeys, Store
-from workers.store.api_keys import SCOPES, Scope, new_key
+from workers.store.api_keys import new_key
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 what a container listens on
 BOOTSTRAP = "k3y-" + "0123456789abcdef" * 2
@@ -28,11 +30,11 @@ def keys(async_redis: redis.asyncio.Redis) -> ApiKeys:
 async def made(
     keys: ApiKeys,
     *scopes: Scope,
-    organization_id: str | None = None,
+    organizations: Sequence[str] = (),
     expires_in_s: float | None = None,
 ) -> dict[str, str]:
     """Headers with a new key of these scopes (none named: all)."""
-    key, text = new_key("test", scopes or SCOPES, organization_id=organization_id, expires_in_s=expires_in_s)
+    key, text = new_key("test", scopes or SCOPES, organizations=organizations, expires_in_s=expires_in_s)
     await keys.add(key)
     return bearer(text)
 
@@ -136,7 +138,7 @@ async def test_the_key_of_the_file_becomes_the_first_key(
     async with serving(redis_url, tmp_path, bootstrap_key_file=path) as first:
         assert (await first.get("/cron/jobs", headers=bearer(BOOTSTRAP))).status == 200
         (key,) = (await keys.all()).values()
-        assert (key.id, key.scopes, key.organization_id) == ("bootstrap", SCOPES, None)
+        assert (key.id, key.scopes, key.organizations) == ("bootstrap", SCOPES, ())
     async with serving(redis_url, tmp_path) as second:
         assert (await second.get("/cron/jobs")).status == 401
         assert (await second.get("/cron/jobs", headers=bearer(BOOTSTRAP))).status == 200
@@ -168,6 +170,39 @@ async def test_where_redis_never_told_its_keys_nobody_is_let_in(tmp_path: Path) 
         assert (await api.get("/openapi.json", headers=bearer(BOOTSTRAP))).status == 200
         assert (await api.get("/openapi.json", headers=bearer("econeura_x_y"))).status == 503
         assert (await api.get("/openapi.json")).status == 401
+
+
+async def test_a_key_may_be_good_for_several_organizations(api: Api, keys: ApiKeys) -> None:
+    headers = await made(keys, organizations=["acme", "solo"])
+    await soon(lambda: api.app[KEYRING].has_keys)
+    assert (await api.get("/organizations", headers=headers)).data["count"] == 2
+    assert (await api.get("/organizations", headers=await only(api, keys, "solo"))).data["count"] == 1
+    assert (await api.get("/dead-letters?organizationId=acme", headers=headers)).status == 200
+    assert (await api.get("/dead-letters?organizationId=nobody", headers=headers)).status == 404
+    assert (await api.get("/cron/jobs", headers=headers)).json["code"] == "bound_key"
+
+
+async def only(api: Api, keys: ApiKeys, organization_id: str) -> dict[str, str]:
+    """Headers with a new key of one organization, known to the api."""
+    headers = await made(keys, organizations=[organization_id])
+    text = headers["Authorization"].partition(" ")[2]
+    await soon(lambda: api.app[KEYRING].find(text))
+    return headers
+
+
+async def test_a_key_of_another_release_is_never_good_for_more(
+    keys: ApiKeys, async_redis: redis.asyncio.Redis
+) -> None:
+    """A release that knows one organization for each key reads `organization_id`, and there null is all."""
+    await made(keys, organizations=["acme", "solo"])
+    await made(keys)
+    stored = [orjson.loads(raw) for raw in (await async_redis.hgetall("{econeura}:api-keys")).values()]
+    assert sorted(str(key["organization_id"]) for key in stored) == ["None", "acme"]
+    former = {name: value for name, value in stored[0].items() if name != "organizations"}
+    for organization_id, read in (("acme", ("acme",)), (None, ())):
+        text = orjson.dumps({**former, "organization_id": organization_id, "a_field_of_tomorrow": 1})
+        await async_redis.hset("{econeura}:api-keys", former["id"], text)
+        assert (await keys.all())[former["id"]].organizations == read
 
 
 async def test_what_is_no_key_does_not_open_the_door(

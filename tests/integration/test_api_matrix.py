@@ -6,7 +6,7 @@ Generated from the route table: a new route fails here until it is said how it i
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -22,9 +22,10 @@ from api.routes import Route
 from tests.api_service import SUPPORT, Api, Reply, serving
 from tests.dead_letters import Killer
 from workers.reports import files
+from workers.scopes import SCOPES, Scope
 from workers.settings import load_settings
 from workers.store import NewJob, NewMessage, Store, Subscription
-from workers.store.api_keys import SCOPES, Scope, new_key
+from workers.store.api_keys import new_key
 
 OWNER, OTHER = "acme", "solo"
 NOWHERE = "http://127.0.0.1:1"
@@ -88,8 +89,8 @@ async def store(async_redis: redis.asyncio.Redis) -> Store:
     return Store.over(async_redis, load_settings())
 
 
-async def key(store: Store, *scopes: Scope, organization_id: str | None = OWNER) -> Headers:
-    made, text = new_key("test", scopes, organization_id=organization_id)
+async def key(store: Store, *scopes: Scope, of: Sequence[str] = (OWNER,)) -> Headers:
+    made, text = new_key("test", scopes, organizations=of)
     await store.api_keys.add(made)
     return {"Authorization": f"Bearer {text}"}
 
@@ -97,7 +98,7 @@ async def key(store: Store, *scopes: Scope, organization_id: str | None = OWNER)
 @pytest.fixture
 async def others(store: Store) -> Headers:
     """A key of the other organization, good for everything there."""
-    return await key(store, *SCOPES, organization_id=OTHER)
+    return await key(store, *SCOPES, of=[OTHER])
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ async def owners(store: Store) -> Headers:
 @pytest.fixture
 async def anyones(store: Store) -> Headers:
     """A key of the whole service."""
-    return await key(store, *SCOPES, organization_id=None)
+    return await key(store, *SCOPES, of=[])
 
 
 @pytest.fixture
@@ -116,10 +117,7 @@ async def lacking(store: Store) -> Mapping[str, list[Headers]]:
     """Scope -> keys that have all others: one of OWNER's, one of the whole service."""
     return {
         missing: [
-            await key(
-                store, *(scope for scope in SCOPES if scope != missing), organization_id=organization_id
-            )
-            for organization_id in (OWNER, None)
+            await key(store, *(scope for scope in SCOPES if scope != missing), of=of) for of in ([OWNER], [])
         ]
         for missing in SCOPES
     }

@@ -106,8 +106,8 @@ def test_dead_letters_are_filtered_by_actor_reason_organization_and_age(broker: 
 
     assert count(actor="first") == 4
     assert count(reason="not_found") == 3
-    assert count(organization_id="two") == 2
-    assert count(actor="first", reason="access_denied", organization_id="one") == 2
+    assert count(organizations=["two"]) == 2
+    assert count(actor="first", reason="access_denied", organizations=["one"]) == 2
     assert count(younger_than_s=60) == 6
     assert count(older_than_s=60) == 0
     assert broker.dead_letters.purge_many(Filter(older_than_s=60), limit=100) == 0

@@ -14,6 +14,11 @@ tenant_id = "t"
 client_id = "c"
 client_secret = "file:secret"
 mailboxes = ["a@acme.example"]
+[organizations.solo]
+tenant_id = "t"
+client_id = "c"
+client_secret = "file:secret"
+mailboxes = ["a@solo.example"]
 """
 
 
@@ -51,12 +56,20 @@ def test_a_revoked_key_is_gone(env: dict[str, str]) -> None:
     assert (again.returncode, key_id in again.stderr) == (1, True)
 
 
+def test_a_key_may_be_bound_to_several_organizations(env: dict[str, str]) -> None:
+    words = ("--name", "desk", "--scope", "read", "--organization", "acme", "--organization", "solo")
+    key_id = econeura("keys", "create", *words, env=env).stdout.split("_")[1]
+    listed = econeura("keys", "list", env=env).stdout
+    assert next(line for line in listed.splitlines() if key_id in line).split()[3] == "acme,solo"
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
         (("--scope", "read,write"), "write"),
         (("--scope", ""), "--scope"),
         (("--scope", "read", "--organization", "nobody"), "nobody"),
+        (("--scope", "read", "--organization", "acme", "--organization", "nobody"), "nobody"),
         (("--scope", "read", "--expires-days", "0"), "--expires-days"),
         (("--scope", "read", "--expires-days", "many"), "--expires-days"),
         ((), "--scope"),

@@ -75,10 +75,15 @@ def test_an_operation_explains_itself(method: str, path: str, operation: dict[st
 def test_an_operation_says_who_may_call_it(route: Route) -> None:
     operation = DOCUMENT["paths"][route.path][route.method.lower()]
     is_open = route.path in ("/listen", "/health/live", "/health/ready")
-    assert operation["security"] == ([] if is_open else [{"key": [route.needs]}, {}])
+    allowed = [{"key": [route.needs]}, {"entra": [route.needs]}, {}]
+    assert operation["security"] == ([] if is_open else allowed)
     assert operation["x-whole-service"] is route.whole_service
     assert {"401", "403"} & operation["responses"].keys() == (set() if is_open else {"401", "403"})
-    assert DOCUMENT["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    schemes = DOCUMENT["components"]["securitySchemes"]
+    assert {name: scheme["scheme"] for name, scheme in schemes.items()} == {
+        "key": "bearer",
+        "entra": "bearer",
+    }
 
 
 @pytest.mark.parametrize("route", ROUTE_TABLE, ids=lambda route: f"{route.method} {route.path}")

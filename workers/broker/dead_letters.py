@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ class Filter:
 
     actor: str | None = None
     reason: str | None = None
-    organization_id: str | None = None
+    organizations: Collection[str] | None = None
     older_than_s: float | None = None
     younger_than_s: float | None = None
 
@@ -49,7 +49,7 @@ class Filter:
         return (
             (self.actor is None or letter.actor == self.actor)
             and (self.reason is None or letter.reason == self.reason)
-            and (self.organization_id is None or letter.organization_id == self.organization_id)
+            and (self.organizations is None or letter.organization_id in self.organizations)
         )
 
 

@@ -1,6 +1,7 @@
 """API keys: create one, list them, revoke one.
 
   econeura keys create --name crm --scope read,submit --organization acme --expires-days 90
+  econeura keys create --name desk --scope read --organization acme --organization solo
   econeura keys list
   econeura keys revoke ID
 
@@ -17,13 +18,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from workers.scopes import Scope
     from workers.settings import Settings
     from workers.store import ApiKeys
-    from workers.store.api_keys import Scope
 
 _LONGEST_NAME = 100
 _LONGEST_DAYS = 36500
-_COLUMNS = ("ID", "NAME", "SCOPES", "ORGANIZATION", "CREATED", "EXPIRES", "LAST USED")
+_COLUMNS = ("ID", "NAME", "SCOPES", "ORGANIZATIONS", "CREATED", "EXPIRES", "LAST USED")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of read, submit, operate, admin; none includes another",
     )
     create.add_argument(
-        "--organization", metavar="ID", help="it sees and does only what is this organization's"
+        "--organization",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="it sees and does only what is this organization's; may be given several times",
     )
     create.add_argument("--expires-days", type=_days, metavar="N", help="it ends after so many days")
     actions.add_parser("list", help="show the keys: whose, for what, until when, when last used")
@@ -79,14 +84,16 @@ async def _create(arguments: argparse.Namespace, settings: Settings, keys: ApiKe
     from workers.organizations import load_organizations
     from workers.store.api_keys import new_key
 
-    organization = arguments.organization
-    if organization is not None and load_organizations(settings.organizations).get(organization) is None:
-        raise SettingsError(f"--organization: no organization {organization!r} is configured")
+    organizations = tuple(dict.fromkeys(arguments.organization))
+    configured = load_organizations(settings.organizations)
+    for organization in organizations:
+        if configured.get(organization) is None:
+            raise SettingsError(f"--organization: no organization {organization!r} is configured")
     days = arguments.expires_days
     key, text = new_key(
         arguments.name,
         arguments.scope,
-        organization_id=organization,
+        organizations=organizations,
         expires_in_s=None if days is None else days * 86400,
     )
     await keys.add(key)
@@ -104,7 +111,7 @@ async def _list(keys: ApiKeys) -> int:
             key.id,
             key.name,
             ",".join(key.scopes),
-            key.organization_id or "(all)",
+            ",".join(key.organizations) or "(all)",
             _moment(key.created_ms),
             _moment(key.expires_ms),
             _moment(used_ms.get(key.id, 0)),
@@ -126,7 +133,7 @@ async def _revoke(key_id: str, keys: ApiKeys) -> int:
 
 
 def _scopes(text: str) -> Sequence[Scope]:
-    from workers.store.api_keys import SCOPES
+    from workers.scopes import SCOPES
 
     given = {word.strip() for word in text.split(",")}
     if unknown := given.difference(SCOPES):

@@ -84,7 +84,7 @@ def _filter(arguments: argparse.Namespace) -> Filter:
     return Filter(
         actor=arguments.actor,
         reason=arguments.reason,
-        organization_id=arguments.organization,
+        organizations=None if arguments.organization is None else (arguments.organization,),
         older_than_s=None if days is None else days * _DAY_S,
     )
 

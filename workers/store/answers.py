@@ -26,7 +26,7 @@ class Kept:
 
 
 class Answers:
-    """Answers by caller (id of the API key) and the name that the caller gave the request."""
+    """Answers by caller (its id) and the name that the caller gave the request."""
 
     def __init__(self, client: AsyncRedis, keys: Keys) -> None:
         self._redis = client

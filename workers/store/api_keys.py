@@ -12,16 +12,13 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
-from typing import Literal, get_args
 
 import orjson
 
 from workers.redis_clients import AsyncRedis
+from workers.scopes import SCOPES, Scope
 from workers.store.keys import Keys
 
-Scope = Literal["read", "submit", "operate", "admin"]
-"""What a key is good for: see; hand in mail; change what runs; drop for good. None includes another."""
-SCOPES: tuple[Scope, ...] = get_args(Scope)
 BOOTSTRAP_ID = "bootstrap"
 _PREFIX = "econeura_"
 
@@ -30,13 +27,13 @@ _PREFIX = "econeura_"
 class ApiKey:
     """A key without its secret. Times in Unix milliseconds.
 
-    `organization_id` None: good for the whole service. `expires_ms` 0: never.
+    `organizations` empty: good for the whole service. `expires_ms` 0: never.
     """
 
     id: str
     name: str
     scopes: tuple[Scope, ...]
-    organization_id: str | None
+    organizations: tuple[str, ...]
     created_ms: int
     expires_ms: int
     salt: str
@@ -54,19 +51,19 @@ def new_key(
     name: str,
     scopes: Iterable[Scope],
     *,
-    organization_id: str | None = None,
+    organizations: Iterable[str] = (),
     expires_in_s: float | None = None,
 ) -> tuple[ApiKey, str]:
     """A new key, and its text, which cannot be had again."""
     key_id = secrets.token_hex(6)
     text = f"{_PREFIX}{key_id}_{secrets.token_urlsafe(32)}"
     expires_ms = 0 if expires_in_s is None else _now_ms() + int(expires_in_s * 1000)
-    return _made(key_id, name, scopes, organization_id, expires_ms, text), text
+    return _made(key_id, name, scopes, organizations, expires_ms, text), text
 
 
 def bootstrap_key(text: str) -> ApiKey:
     """The key of an operator's own text: all scopes, the whole service, no end."""
-    return _made(BOOTSTRAP_ID, "bootstrap", SCOPES, None, 0, text)
+    return _made(BOOTSTRAP_ID, "bootstrap", SCOPES, (), 0, text)
 
 
 def id_in(text: str) -> str:
@@ -88,7 +85,7 @@ class ApiKeys:
 
     async def add(self, key: ApiKey) -> None:
         """Keep a key, in place of a former one of its id."""
-        await self._redis.hset(self._key, key.id, orjson.dumps(asdict(key)))
+        await self._redis.hset(self._key, key.id, _stored(key))
 
     async def all(self) -> dict[str, ApiKey]:
         """Every key by its id, expired ones too. Raises ValueError for what is none."""
@@ -116,7 +113,7 @@ def _made(
     key_id: str,
     name: str,
     scopes: Iterable[Scope],
-    organization_id: str | None,
+    organizations: Iterable[str],
     expires_ms: int,
     text: str,
 ) -> ApiKey:
@@ -125,7 +122,7 @@ def _made(
         id=key_id,
         name=name,
         scopes=tuple(scopes),
-        organization_id=organization_id,
+        organizations=tuple(organizations),
         created_ms=_now_ms(),
         expires_ms=expires_ms,
         salt=salt,
@@ -137,12 +134,24 @@ def _digest(salt: str, text: str) -> str:
     return sha256(f"{salt}:{text}".encode(errors="surrogateescape")).hexdigest()
 
 
+def _stored(key: ApiKey) -> bytes:
+    # A process of a release that knows one organization at most takes the key for the first one's, not for
+    # one of the whole service.
+    first = key.organizations[0] if key.organizations else None
+    return orjson.dumps({**asdict(key), "organization_id": first})
+
+
 def _key_of(raw: bytes) -> ApiKey:
     # Perhaps written by another release: what it knows beyond us is left aside.
     known = {field.name for field in fields(ApiKey)}
     try:
-        content = {name: value for name, value in orjson.loads(raw).items() if name in known}
-        return ApiKey(**{**content, "scopes": tuple(content["scopes"])})
+        stored = orjson.loads(raw)
+        only = stored.get("organization_id")
+        organizations = stored.get("organizations", [] if only is None else [only])
+        content = {name: value for name, value in stored.items() if name in known}
+        return ApiKey(
+            **{**content, "scopes": tuple(content["scopes"]), "organizations": tuple(organizations)}
+        )
     except (KeyError, TypeError, AttributeError) as odd:
         raise ValueError(f"not an API key: {type(odd).__name__}") from None
 
