@@ -26,6 +26,7 @@ def sandbox_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sand
 def sandbox(sandbox_of_module: SandboxProcess) -> Iterator[SandboxProcess]:
     yield sandbox_of_module
     sandbox_of_module.admin("DELETE", "faults")
+    sandbox_of_module.behave(delta_partial_share=0.0, ignores_if_match=False)
 
 
 @pytest.fixture
@@ -72,6 +73,18 @@ class TestAPersonMeanwhile:
         message_id = await planned(world, QUESTION)
         order = {"mailbox": world.mailbox, "id": message_id, "changes": {"categories": ["Mía"]}}
         world.sandbox.admin("POST", "patch", order)
+        await world.work_off()
+        (kept,) = world.folder("inbox")
+        assert kept["categories"] == ["Mía", "Soporte"]
+
+    async def test_categories_set_by_hand_long_after_delta_are_kept_whatever_graph_makes_of_if_match(
+        self, world: World
+    ) -> None:
+        message_id = await planned(world, QUESTION)
+        order = {"mailbox": world.mailbox, "id": message_id, "changes": {"categories": ["Mía"]}}
+        world.sandbox.admin("POST", "patch", order)
+        world.sandbox.behave(ignores_if_match=True)
+        await world.let_pass(message_id, seconds=600)
         await world.work_off()
         (kept,) = world.folder("inbox")
         assert kept["categories"] == ["Mía", "Soporte"]
@@ -203,6 +216,15 @@ class TestSeenInPart:
         record = await world.record(message_id)
         assert record.state == "done" and record.internet_message_id == "<7@cliente.example>"
         assert record.received_at and record.subject == QUESTION
+
+    async def test_categories_that_delta_did_not_show_are_kept(self, world: World) -> None:
+        message_id = world.deliver(subject=QUESTION)
+        order = {"mailbox": world.mailbox, "id": message_id, "changes": {"categories": ["Mía"]}}
+        world.sandbox.admin("POST", "patch", order)
+        world.sandbox.behave(delta_partial_share=1.0)
+        await world.handle()
+        (kept,) = world.folder("inbox")
+        assert kept["categories"] == ["Mía", "Soporte"]
 
     async def test_one_named_by_a_caller_is_processed_however_old(self, world: World) -> None:
         world.configure(process_since="2026-01-01T00:00:00Z")

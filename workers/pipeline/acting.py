@@ -20,7 +20,9 @@ from workers.store import PlannedStep, Record
 _log = logs.get_logger("pipeline")
 
 # Sooner nobody has filed a message by hand; later it is worth a call to see that it still is where it was.
-_A_PERSON_NEEDS_MS = 60_000
+_FILED_BY_HAND_MS = 60_000
+# Graph does not promise to heed If-Match: the older what we know of a message, the more it could undo.
+_CATEGORIES_KNOWN_MS = 300_000
 
 Perform = Callable[[Context, Organization, Record, PlannedStep], Awaitable[PlannedStep]]
 
@@ -115,7 +117,9 @@ async def _categorize(
     graph = context.graph_of(organization.id)
     coloured = await context.store.mailboxes.known_categories(record.mailbox)
     await ensure_categories(context, organization.id, record.mailbox, step.categories, coloured)
-    known = {"categories": record.categories, "@odata.etag": record.etag} if record.etag else None
+    known = None
+    if record.etag and not _is_older(record, _CATEGORIES_KNOWN_MS):
+        known = {"categories": record.categories, "@odata.etag": record.etag}
     await messages.add_categories(graph, record.mailbox, record.message_id, step.categories, known=known)
     return replace(step, status="done", detail=", ".join(step.categories))
 
@@ -124,13 +128,16 @@ async def _archive(
     context: Context, organization: Organization, record: Record, step: PlannedStep
 ) -> PlannedStep:
     graph = context.graph_of(organization.id)
-    is_late = time.time() * 1000 - record.seen_at > _A_PERSON_NEEDS_MS
-    if is_late and record.folder_id:
+    if record.folder_id and _is_older(record, _FILED_BY_HAND_MS):
         folder_id = await messages.folder_of(graph, record.mailbox, record.message_id)
         if folder_id != record.folder_id:
             return replace(step, status="skipped", detail="it was moved meanwhile")
     await messages.archive(graph, record.mailbox, record.message_id)
     return replace(step, status="done", detail="moved to archive")
+
+
+def _is_older(record: Record, age_ms: int) -> bool:
+    return time.time() * 1000 - record.seen_at > age_ms
 
 
 _PERFORMERS: dict[str, Perform] = {

@@ -170,8 +170,9 @@ def _new_message(message: dict[str, Any], folder: str, notified_at_ms: int) -> N
         "sent_at": str(message.get("sentDateTime") or ""),
         "internet_message_id": str(message.get("internetMessageId") or ""),
     }
-    if etag := message.get("@odata.etag"):
-        fields |= {"etag": str(etag), "categories": orjson.dumps(message.get("categories") or []).decode()}
+    # Graph may show an item in part: categories that it left out are not known to be none.
+    if "categories" in message and (etag := message.get("@odata.etag")):
+        fields |= {"etag": str(etag), "categories": orjson.dumps(message["categories"] or []).decode()}
     if notified_at_ms:
         fields["notified_at"] = notified_at_ms
     whole = messages.is_whole(message)

@@ -23,6 +23,10 @@ class Behaviour:
     delta_filter_cap: int = 5000
     delta_empty_page_share: float = 0.0
     delta_replay_share: float = 0.0
+    # Items that hold a few properties only, as updated ones do (microsoft-graph-docs#7776).
+    delta_partial_share: float = 0.0
+    # Nobody has confirmed that Graph heeds If-Match on a message.
+    ignores_if_match: bool = False
     min_subscription_s: float = 45 * 60
     notification_delay_ms: float = 20.0
     notification_batch: int = 50

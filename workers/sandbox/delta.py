@@ -27,6 +27,7 @@ _DATE_FILTER = re.compile(r"^\s*receivedDateTime\s+(ge|gt)\s+\S+\s*$")
 _CHANGE_TYPES = ("created", "updated", "deleted")
 # A page looks at so many log lines at most for each item: what was filtered away leaves it short or empty.
 _LINES_PER_ITEM = 20
+_LEFT_OF_A_PARTIAL_ITEM = ("@odata.type", "@odata.etag", "id", "@removed", "isDraft", "subject")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def answer_delta(call: Call, mailbox: Mailbox, folder: Folder, sandbox: DeltaSou
         return Answer(200, context | {"value": [], "@odata.nextLink": empty}, call.applied_preferences())
     show = _shower(round_)
     items, after, ended = show(folder, round_, size, view, restriction)
+    items = [_partial(item, sandbox) for item in items]
     if items and not round_.replayed and sandbox.random.random() < sandbox.behaviour.delta_replay_share:
         after, ended = replace(round_, replayed=True), False
     if ended:
@@ -91,6 +93,12 @@ def answer_delta(call: Call, mailbox: Mailbox, folder: Folder, sandbox: DeltaSou
     else:
         links = {"@odata.nextLink": link(call, {"$skiptoken": after.token()})}
     return Answer(200, context | {"value": items} | links, call.applied_preferences())
+
+
+def _partial(item: dict[str, Any], sandbox: DeltaSource) -> dict[str, Any]:
+    if sandbox.random.random() >= sandbox.behaviour.delta_partial_share:
+        return item
+    return {name: value for name, value in item.items() if name in _LEFT_OF_A_PARTIAL_ITEM}
 
 
 @dataclass(slots=True)

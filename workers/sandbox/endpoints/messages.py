@@ -38,7 +38,7 @@ async def create(sandbox: Sandbox, call: Call) -> Answer:
 async def change(sandbox: Sandbox, call: Call) -> Answer:
     mailbox = sandbox.mailbox_of(call)
     message = mailbox.find(call.parts["message"])
-    refuse_stale(call, message)
+    refuse_stale(sandbox, call, message)
     body = call.json_object()
     check_body(body, MESSAGE_CHANGE, "message")
     if not message.is_draft and (fixed := sorted(DRAFT_WRITABLE.keys() & body.keys())):
@@ -54,7 +54,7 @@ async def change(sandbox: Sandbox, call: Call) -> Answer:
 async def delete(sandbox: Sandbox, call: Call) -> Answer:
     mailbox = sandbox.mailbox_of(call)
     message = mailbox.find(call.parts["message"])
-    refuse_stale(call, message)
+    refuse_stale(sandbox, call, message)
     mailbox.delete(message)
     return Answer(204)
 
@@ -91,10 +91,10 @@ def shown(call: Call, message: Message, status: int) -> Answer:
     return Answer(status, context | message_json(message, view_of(call)), call.applied_preferences())
 
 
-def refuse_stale(call: Call, message: Message) -> None:
+def refuse_stale(sandbox: Sandbox, call: Call, message: Message) -> None:
     """412 when If-Match names another state of the message."""
     wanted = call.headers.get("If-Match", "*")
-    if wanted not in ("*", message.etag):
+    if wanted not in ("*", message.etag) and not sandbox.behaviour.ignores_if_match:
         raise GraphProblem(
             412,
             "ErrorIrresolvableConflict",
