@@ -16,7 +16,7 @@ name = "todas"
 when = { min_confidence = 0.0 }
 then = [ { categorize = "Visto" } ]
 """
-_BODY = (
+BODY = (
     "Buenos días:\n\nLes adjuntamos la factura 2026/117 por importe de 1.210,00 €, con vencimiento el "
     "30/11/2026. Pueden pagarla por transferencia a la cuenta ES91 2100 0418 4502 0005 1332.\n\n"
     "Un saludo,\nAna"
@@ -71,7 +71,7 @@ def _run(service: Service, sandbox: SandboxProcess, names: list[str], messages: 
     share = messages // len(names)
     started = time.monotonic()
     for name in names:
-        mail = {"subject": "Factura {n}", "body": _BODY, "from": "Ana Ruiz <ana{n}@cliente.example>"}
+        mail = {"subject": "Factura {n}", "body": BODY, "from": "Ana Ruiz <ana{n}@cliente.example>"}
         sandbox.deliver(name, count=share, **mail)
     service.wait_until_finished(before + share * len(names), timeout_s=300)
     return time.monotonic() - started
