@@ -45,10 +45,10 @@ async def world(sandbox: SandboxProcess, redis_url: str, tmp_path: Path) -> Asyn
 
 
 @asynccontextmanager
-async def asleep(world: World, work: Work) -> AsyncIterator[None]:
-    """A worker that is slow with this piece of work: another gets it, and ends before the first goes on."""
+async def asleep(world: World, work: Work, fault: int | None = None) -> AsyncIterator[None]:
+    """A worker that is slow with this piece of work (once a fault hit it): another gets it meanwhile."""
     slow = asyncio.ensure_future(work.run(work.owner))
-    await world.until(lambda: world.fault_hits() > 0)
+    await world.until(lambda: world.fault_hits(fault) > 0)
     await world.end_claims()
     world.queue.waiting[0] = replace(work, owner="another")
     yield
@@ -199,6 +199,26 @@ class TestDraftsForAPerson:
         (kept,) = world.folder("drafts")
         assert kept["body"]["content"] == "<p>Otra cosa</p>" and kept["to"] == ["jefa@cliente.example"]
         assert (await world.statuses(message_id))["respond"] == "waiting"
+
+    # The winner's create comes back before and after that of the worker that lost the message meanwhile.
+    @pytest.mark.parametrize("winner_ms", [0, 500], ids=["winner-first", "loser-first"])
+    async def test_a_worker_that_slept_while_creating_leaves_no_second_draft(
+        self, world: World, sandbox: SandboxProcess, winner_ms: int
+    ) -> None:
+        message_id = world.deliver(subject=SUBJECTS["respond"])
+        await world.sync()
+        for name in ("process", "categorize"):
+            assert await world.step(name) is None
+        sleeper = world.queue.waiting[0]
+        slow = sandbox.fault("slow", method="POST", path="createReply", delay_ms=300, count=1)
+        sandbox.fault("slow", method="POST", path="createReply", delay_ms=winner_ms, count=1)
+        async with asleep(world, sleeper, slow):
+            await world.work_off()
+        (draft,) = world.folder("drafts")
+        record = await world.record(message_id)
+        assert record.state == "done" and record.steps[-1].status == "waiting"
+        assert record.steps[-1].draft_id == draft["id"] and world.sent() == []
+        assert "lo miramos" in draft["body"]["content"]
 
     @pytest.mark.parametrize("what", ["delete", "send"])
     async def test_one_that_a_person_took_is_not_made_again(self, world: World, what: str) -> None:

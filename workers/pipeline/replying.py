@@ -170,6 +170,10 @@ async def _finish_draft(
         await _withdraw(work, step, str(draft["id"]))
         raise
     if letter.stays_draft:
+        # Now that it is noted which one stays: another worker's that came meanwhile is a stray.
+        traces = await _traces(work, step)
+        if step.draft_id in traces.drafts:
+            await _delete_strays(work, traces, kept=step.draft_id)
         return _for_a_person(step, letter, step.draft_id)
     return await _send(work, step, letter)
 
@@ -215,12 +219,14 @@ async def _mark_answered(work: _Work, step: PlannedStep) -> None:
 
 
 async def _withdraw(work: _Work, step: PlannedStep, draft_id: str) -> None:
-    """Another worker took this message while we made a draft: ours goes if theirs is out.
+    """Another worker took this message while we made a draft: ours goes if theirs is out, or noted.
 
     Not before: it may be the only one, or the one that they are about to send.
     """
     traces = await _traces(work, step)
-    if traces.was_sent:
+    record = await work.context.store.ledger.read(work.record.mailbox, work.record.message_id)
+    noted = next((one.draft_id for one in record.steps if one.index == step.index), "") if record else ""
+    if traces.was_sent or (noted != draft_id and noted in traces.drafts):
         await drafts.delete_draft(work.graph, work.record.mailbox, draft_id)
 
 
@@ -245,10 +251,16 @@ async def _send(work: _Work, step: PlannedStep, letter: Letter) -> PlannedStep:
 
 
 async def _confirmed(work: _Work, step: PlannedStep, letter: Letter, traces: _Traces) -> PlannedStep:
-    """The copy is there: what is left in Drafts with this tag is a stray, as a slow createReply leaves it."""
-    for stray in traces.drafts:
-        await drafts.delete_draft(work.graph, work.record.mailbox, stray)
+    """The copy is there: what is left in Drafts with this tag is a stray."""
+    await _delete_strays(work, traces)
     return replace(step, status="done", detail=_told(letter))
+
+
+async def _delete_strays(work: _Work, traces: _Traces, *, kept: str = "") -> None:
+    """Delete all drafts but one, such as a slow createReply leaves when another worker went on."""
+    for draft_id in traces.drafts:
+        if draft_id != kept:
+            await drafts.delete_draft(work.graph, work.record.mailbox, draft_id)
 
 
 def _for_a_person(step: PlannedStep, letter: Letter, draft_id: str) -> PlannedStep:
