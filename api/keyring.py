@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import redis
 
@@ -14,7 +15,7 @@ from workers import logs
 from workers.errors import SettingsError
 from workers.settings import Settings
 from workers.store import ApiKey, ApiKeys
-from workers.store.api_keys import BOOTSTRAP_ID, bootstrap_key, id_in
+from workers.store.api_keys import file_key, ids_in
 
 _log = logs.get_logger("api")
 READ_EVERY_S = 1.0
@@ -30,34 +31,32 @@ class Keyring:
     """All keys in memory. While Redis is away, those last read hold; revoking needs Redis, too."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError where ECONEURA_BOOTSTRAP_KEY_FILE holds no key."""
-        text = _read_bootstrap(settings)
-        self._bootstrap = None if text is None else bootstrap_key(text)
-        self._bootstrap_is_stored = False
-        self._stored: dict[str, ApiKey] | None = None
+        """Raises SettingsError where a key file holds no key."""
+        self._of_files = _read_files(settings)
+        self._are_stored = False
+        self._known = self._of_files
+        self._was_read = False
         self._used_ms: dict[str, int] = {}
 
     @property
     def was_read(self) -> bool:
         """Whether Redis told its keys at least once."""
-        return self._stored is not None
+        return self._was_read
 
     @property
     def has_keys(self) -> bool:
         """Whether any key is known, even one that has expired: a door once locked does not open by itself."""
-        return self._bootstrap is not None or bool(self._stored)
+        return bool(self._known)
 
     def find(self, text: str) -> ApiKey | None:
         """The key of this text, if it is one and has not expired."""
-        key_id = id_in(text)
-        key = (self._stored or {}).get(key_id, _NOBODY)
-        if key_id == BOOTSTRAP_ID and self._bootstrap is not None:
-            key = self._bootstrap
-        is_right, now_ms = key.is_made_of(text), int(time.time() * 1000)
-        if not is_right or key.has_expired(now_ms):
+        now_ms = int(time.time() * 1000)
+        named = (self._known.get(key_id, _NOBODY) for key_id in ids_in(text))
+        right = [key for key in named if key.is_made_of(text)]
+        if not right or right[0].has_expired(now_ms):
             return None
-        self._used_ms[key.id] = now_ms
-        return key
+        self._used_ms[right[0].id] = now_ms
+        return right[0]
 
     @asynccontextmanager
     async def following(self, stored: ApiKeys) -> AsyncIterator[None]:
@@ -84,35 +83,42 @@ class Keyring:
     async def _read(self, stored: ApiKeys) -> None:
         try:
             found = await stored.all()
-            if self._bootstrap is not None and not self._bootstrap_is_stored:
-                # The first key: seen in lists, and known to processes that have no such file.
-                await stored.add(self._bootstrap)
-                self._bootstrap_is_stored = True
+            if not self._are_stored:
+                # Seen in lists, and known to processes that have no such files.
+                for key in self._of_files.values():
+                    await stored.add(key)
+                self._are_stored = True
         except _AWAY as away:
             _log.warning("keys_not_read", reason=type(away).__name__)
         except ValueError as unreadable:
             # Those known hold: to skip one could leave none, and open the door.
             _log.error("keys_unreadable", reason=str(unreadable))
         else:
-            self._stored = found
+            self._known, self._was_read = {**found, **self._of_files}, True
 
     async def _tell_used(self, stored: ApiKeys) -> None:
-        known = self._stored or {}
         used, self._used_ms = self._used_ms, {}
-        await stored.note_used({key_id: at for key_id, at in used.items() if key_id in known})
+        await stored.note_used({key_id: at for key_id, at in used.items() if key_id in self._known})
 
 
-def _read_bootstrap(settings: Settings) -> str | None:
-    path = settings.bootstrap_key_file
-    if path is None:
-        return None
+def _read_files(settings: Settings) -> dict[str, ApiKey]:
+    """The keys that the operator brought, by id."""
+    paths = {"bootstrap": settings.bootstrap_key_file, "metrics": settings.metrics_key_file}
+    return {
+        key_id: file_key(key_id, _read_file(f"ECONEURA_{key_id.upper()}_KEY_FILE", path))
+        for key_id, path in paths.items()
+        if path is not None
+    }
+
+
+def _read_file(setting: str, path: Path) -> str:
     try:
         text = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as unreadable:
-        raise SettingsError(f"ECONEURA_BOOTSTRAP_KEY_FILE: cannot read {path}: {unreadable}") from None
+        raise SettingsError(f"{setting}: cannot read {path}: {unreadable}") from None
     if len(text) < _SHORTEST_KEY:
         raise SettingsError(
-            f"ECONEURA_BOOTSTRAP_KEY_FILE: the key in {path} can be guessed; "
+            f"{setting}: the key in {path} can be guessed; "
             f"it needs {_SHORTEST_KEY} characters, such as those of 'openssl rand -hex 32'"
         )
     return text

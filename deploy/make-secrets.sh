@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes the secrets of one installation, for compose.yaml and as the sources of Kubernetes Secrets: Redis users
-# with fresh passwords, the address with which our processes reach it, the first API key, Grafana's password.
+# with fresh passwords, the address with which our processes reach it, the first API key, Prometheus' key,
+# Grafana's password.
 # Never overwrites: rotating is in RUNBOOK.md.
 #
 #   deploy/make-secrets.sh DIRECTORY [REDIS_ADDRESS]
@@ -30,6 +31,7 @@ mkdir -p "$directory/app" "$directory/redis" "$directory/keda" "$directory/opera
 econeura=$(random) keda=$(random) replica=$(random) sentinel=$(random) operator=$(random)
 put app/redis_url "${address%%://*}://econeura:$econeura@${address#*://}"
 put app/api_key "$(random)"
+put app/metrics_key "$(random)"
 put redis/replica_password "$replica"
 put redis/sentinel_password "$sentinel"
 put keda/username keda

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
 
     # Who may call.
     bootstrap_key_file: Path | None = None
+    metrics_key_file: Path | None = None
     entra_issuer: str | None = None
     """Whose bearer tokens are taken, as they name it: https://login.microsoftonline.com/TENANT/v2.0."""
     entra_audience: str | None = None

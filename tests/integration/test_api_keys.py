@@ -144,6 +144,22 @@ async def test_the_key_of_the_file_becomes_the_first_key(
         assert (await second.get("/cron/jobs", headers=bearer(BOOTSTRAP))).status == 200
 
 
+async def test_the_key_of_prometheus_reads_and_no_more(redis_url: str, tmp_path: Path, keys: ApiKeys) -> None:
+    first, metrics = tmp_path / "key", tmp_path / "metrics-key"
+    first.write_text(BOOTSTRAP)
+    metrics.write_text(BOOTSTRAP[::-1])
+    async with serving(redis_url, tmp_path, bootstrap_key_file=first, metrics_key_file=metrics) as api:
+        headers = bearer(BOOTSTRAP[::-1])
+        assert (await api.get("/metrics", headers=headers)).status == 200
+        assert (await api.post("/cron/jobs/cleanup/run", headers=headers)).json["code"] == "missing_scope"
+        assert (await api.post("/cron/jobs/cleanup/run", headers=bearer(BOOTSTRAP))).status == 202
+        assert (await api.get("/metrics", headers=bearer("k3y-" + "f" * 32))).status == 401
+    assert {key.id: key.scopes for key in (await keys.all()).values()} == {
+        "bootstrap": SCOPES,
+        "metrics": ("read",),
+    }
+
+
 async def test_while_redis_is_away_the_keys_last_read_hold(tmp_path: Path) -> None:
     server = RedisProcess(tmp_path / "redis").start()
     try:

@@ -1,7 +1,7 @@
 """API keys: who may call the API and for what. Only a salted hash of each is kept.
 
 A key is the text `econeura_ID_SECRET`: its id is public and finds it, the secret is 256 random bits, so that
-a plain hash cannot be searched. One that an operator brings in a file has any form, and the id "bootstrap".
+a plain hash cannot be searched. One that an operator brings in a file has any form, and an id of `FILE_KEYS`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from workers.redis_clients import AsyncRedis
 from workers.scopes import SCOPES, Scope
 from workers.store.keys import Keys
 
-BOOTSTRAP_ID = "bootstrap"
+FILE_KEYS: Mapping[str, tuple[Scope, ...]] = {"bootstrap": SCOPES, "metrics": ("read",)}
+"""Ids of the keys that operators bring, and what these are good for."""
 _PREFIX = "econeura_"
 
 
@@ -61,18 +62,18 @@ def new_key(
     return _made(key_id, name, scopes, organizations, expires_ms, text), text
 
 
-def bootstrap_key(text: str) -> ApiKey:
-    """The key of an operator's own text: all scopes, the whole service, no end."""
-    return _made(BOOTSTRAP_ID, "bootstrap", SCOPES, (), 0, text)
+def file_key(key_id: str, text: str) -> ApiKey:
+    """The key of an operator's own text: of the whole service, without end."""
+    return _made(key_id, key_id, FILE_KEYS[key_id], (), 0, text)
 
 
-def id_in(text: str) -> str:
-    """The id that a key's text names; that of the operator's own key for a text of another form."""
+def ids_in(text: str) -> tuple[str, ...]:
+    """The id that a key's text names; those of the operator's own keys for a text of another form."""
     if text.startswith(_PREFIX):
         key_id, separator, _ = text.removeprefix(_PREFIX).partition("_")
         if separator:
-            return key_id
-    return BOOTSTRAP_ID
+            return (key_id,)
+    return tuple(FILE_KEYS)
 
 
 class ApiKeys:
