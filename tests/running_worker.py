@@ -19,3 +19,9 @@ def running(broker: Broker, *, threads: int = 4) -> Iterator[Worker]:
         yield worker
     finally:
         worker.stop(timeout=5_000)
+
+
+def join(broker: Broker, worker: Worker) -> None:
+    """Wait for all to be done, as dramatiq's documentation tells tests to."""
+    broker.join("default", timeout=20_000)
+    worker.join()

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 
 import dramatiq
-import pytest
-import redis
 import uvloop
 
 from tests.running_worker import running
 from tests.waiting import eventually
 from workers import logs
 from workers.broker import Broker
-
-
-@pytest.fixture
-def broker(redis_client: redis.Redis) -> Iterator[Broker]:
-    broker = Broker("test")
-    broker.connect(redis_client)
-    yield broker
-    broker.close()
 
 
 def test_they_share_one_uvloop_and_know_whose_work_they_do(broker: Broker) -> None:
@@ -90,10 +79,11 @@ def test_a_timeout_of_its_own_is_an_error_like_any_other(broker: Broker) -> None
 
 
 def test_one_that_outlasts_the_grace_is_cancelled_and_its_message_given_back_untried(broker: Broker) -> None:
-    cancelled = threading.Event()
+    started, cancelled = threading.Event(), threading.Event()
 
     @dramatiq.actor(broker=broker)
     async def endless() -> None:
+        started.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -102,7 +92,7 @@ def test_one_that_outlasts_the_grace_is_cancelled_and_its_message_given_back_unt
     endless.send()
     worker = dramatiq.Worker(broker, worker_threads=2, worker_timeout=30_000)
     worker.start()
-    eventually(lambda: broker.stats().running == 1)
+    assert started.wait(10)
     worker.stop(timeout=100)
     assert cancelled.is_set()
     assert broker.stats().by_status == {"waiting": 1, "delayed": 0, "running": 0, "dead": 0}

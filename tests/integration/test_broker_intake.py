@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
 import dramatiq
-import pytest
-import redis
 
 from workers.broker import Broker
 from workers.broker.delivery import Delivery
@@ -30,20 +27,12 @@ class LateLine(WorkQueue):
             self.intake.settle(delivery)
 
 
-@pytest.fixture
-def broker(redis_client: redis.Redis) -> Iterator[Broker]:
-    broker = Broker("test")
-    broker.connect(redis_client)
-    yield broker
-    broker.close()
-
-
 def test_an_outcome_that_comes_in_before_sleep_is_not_slept_over(broker: Broker) -> None:
     @dramatiq.actor(broker=broker)
     def note() -> None: ...
 
-    line = LateLine(2)
-    intake = Intake([Hand(broker.keys[0], broker.client, "worker")], 2, line, partial(sort, broker.actors))
+    intake = Intake([Hand(broker.keys[0], broker.client, "worker")], 2, partial(sort, broker.actors))
+    intake.line = line = LateLine(2, intake.settle)
     line.intake = intake
     intake.start()
     note.send()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import dramatiq
@@ -19,14 +18,6 @@ from workers.broker import Broker, Producer
 from workers.broker.dead_letters import Filter
 from workers.broker.encoding import MAX_BYTES
 from workers.errors import MessageTooLarge, PermanentError, QueueUnavailable, TemporaryError, Throttled
-
-
-@pytest.fixture
-def broker(redis_client: redis.Redis) -> Iterator[Broker]:
-    broker = Broker("test")
-    broker.connect(redis_client)
-    yield broker
-    broker.close()
 
 
 def test_sync_and_async_actors_run(broker: Broker) -> None:

@@ -146,7 +146,9 @@ class Queue(RuleBasedStateMachine):
     @precondition(lambda self: self.stale or any(self.hands.values()))
     @rule(
         data=st.data(),
-        outcome=st.sampled_from(["done", "again now", "again later", "dead", "dead and follow", "back"]),
+        outcome=st.sampled_from(
+            ["done", "again now", "again later", "dead", "dead and follow", "next", "next later", "back"]
+        ),
     )
     def settle(self, data: st.DataObject, outcome: str) -> None:
         held = [
@@ -159,7 +161,9 @@ class Queue(RuleBasedStateMachine):
             "again now": ["R", delivery_id, 0, name],
             "again later": ["R", delivery_id, 5000, name],
             "dead": ["X", delivery_id, "why", name, 0],
-            "dead and follow": ["X", delivery_id, "why", name, 1, 2, "actor0", f"f{self.made + 1}"],
+            "dead and follow": ["X", delivery_id, "why", name, 1, 2, 0, "actor0", f"f{self.made + 1}"],
+            "next": ["N", delivery_id, 2, 0, "actor0", f"f{self.made + 1}"],
+            "next later": ["N", delivery_id, 2, 5000, "actor0", f"f{self.made + 1}"],
             "back": ["B", delivery_id],
         }
         reply = self.exchange(worker, 0, ways[outcome])
@@ -180,13 +184,18 @@ class Queue(RuleBasedStateMachine):
             self.ready[self.level[name]].append(name)
         elif outcome == "again later":
             self.due.add(name)
+        elif outcome.startswith("next"):
+            self.done.add(name)
         else:
             newest = self.client.zrevrange(KEYS["dead"], 0, 0)[0].decode()
             self.dead[name] = newest
-            if outcome == "dead and follow":
-                self.made += 1
-                follower = f"f{self.made}"
-                self.level[follower], self.blame[follower] = 2, (0, 0)
+        if outcome in ("dead and follow", "next", "next later"):
+            self.made += 1
+            follower = f"f{self.made}"
+            self.level[follower], self.blame[follower] = 2, (0, 0)
+            if outcome == "next later":
+                self.due.add(follower)
+            else:
                 self.ready[2].append(follower)
 
     @precondition(lambda self: self.last_call)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import dramatiq
-import pytest
-import redis
 
 from tests.running_worker import running
 from tests.waiting import eventually
@@ -16,14 +13,6 @@ from workers.broker.encoding import parse
 from workers.broker.hand import Hand, Taken
 from workers.broker.leases import declare_dead
 from workers.broker.sorting import sort
-
-
-@pytest.fixture
-def broker(redis_client: redis.Redis) -> Iterator[Broker]:
-    broker = Broker("test")
-    broker.connect(redis_client)
-    yield broker
-    broker.close()
 
 
 def declare(broker: Broker) -> dramatiq.Actor[..., Any]:

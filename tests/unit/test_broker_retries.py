@@ -13,13 +13,14 @@ from workers.broker.delivery import Again, Dead, Delivery, Outcome
 from workers.broker.encoding import Entry, encode
 from workers.broker.hand import Hand
 from workers.broker.keys import Keys
-from workers.broker.retries import DEFAULT, Policy, outcome_of, unknown_actor
+from workers.broker.policy import DEFAULT, Policy
+from workers.broker.retries import outcome_of, unknown_actor
 from workers.errors import Busy, NotFound, TemporaryError, Throttled
 
 
 def delivery(**options: Any) -> Delivery:
     message: Message[Any] = Message("default", "work", (), {"items": ["a"]}, options)
-    entry = Entry("normal", 0, 0, 0, 1, "work", encode(message))
+    entry = Entry(options.get("priority", "normal"), 0, 0, 0, 1, "work", encode(message))
     return Delivery(message, entry, b"1-0", Hand(Keys("unit"), None, "worker"))
 
 

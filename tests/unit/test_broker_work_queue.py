@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from queue import Empty
@@ -26,7 +27,14 @@ class Put:
 def item(name: str, priority: str = "normal") -> Put:
     message: Message[Any] = Message("default", name, (), {}, {})
     entry = Entry(priority, 0, 0, 0, 1, name, b"")
-    return Put(Delivery(message, entry, name.encode(), Hand(Keys("unit"), None, "worker")))
+    hand = Hand(Keys("unit"), None, "worker")
+    hand.valid_until = math.inf
+    return Put(Delivery(message, entry, name.encode(), hand))
+
+
+def line(threads: int, refused: list[str] | None = None) -> WorkQueue:
+    names = [] if refused is None else refused
+    return WorkQueue(threads, lambda delivery: names.append(delivery.actor_name))
 
 
 def names(queue: WorkQueue) -> list[str]:
@@ -37,14 +45,14 @@ def names(queue: WorkQueue) -> list[str]:
 
 
 def test_the_best_priority_goes_first_and_the_oldest_of_it() -> None:
-    queue = WorkQueue(4)
+    queue = line(4)
     for name, priority in (("a", "low"), ("b", "normal"), ("c", "urgent"), ("d", "normal"), ("e", "high")):
         queue.put(item(name, priority))
     assert names(queue) == ["c", "e", "b", "d", "a"]
 
 
 def test_an_empty_queue_says_so_after_the_timeout_and_at_once_when_closed() -> None:
-    queue = WorkQueue(4)
+    queue = line(4)
     with pytest.raises(Empty):
         queue.get(timeout=0.01)
     with pytest.raises(Empty):
@@ -55,7 +63,7 @@ def test_an_empty_queue_says_so_after_the_timeout_and_at_once_when_closed() -> N
 
 
 def test_closing_wakes_every_thread_that_waits() -> None:
-    queue = WorkQueue(8)
+    queue = line(8)
     woken: list[int] = []
 
     def wait(number: int) -> None:
@@ -74,7 +82,7 @@ def test_closing_wakes_every_thread_that_waits() -> None:
 
 
 def test_what_no_thread_started_can_be_taken_back() -> None:
-    queue = WorkQueue(4)
+    queue = line(4)
     for name in "abc":
         queue.put(item(name))
     assert queue.get(timeout=1).message.actor_name == "a"
@@ -85,8 +93,22 @@ def test_what_no_thread_started_can_be_taken_back() -> None:
     queue.join()
 
 
+def test_what_another_worker_may_have_is_not_started() -> None:
+    refused: list[str] = []
+    queue = line(4, refused)
+    lost, kept = item("lost"), item("kept")
+    assert isinstance(lost.message, Delivery)
+    lost.message.hand.lease = "taken anew"
+    queue.put(lost)
+    queue.put(kept)
+    assert queue.get(timeout=1) is kept
+    assert refused == ["lost"]
+    queue.task_done()
+    queue.join()
+
+
 def test_messages_of_no_length_wake_few_threads_until_those_are_stuck() -> None:
-    queue = WorkQueue(16)
+    queue = line(16)
     started: list[str] = []
     gate = threading.Event()
 
@@ -121,7 +143,7 @@ def test_messages_of_no_length_wake_few_threads_until_those_are_stuck() -> None:
 
 
 def test_messages_that_take_their_time_get_a_thread_each_at_once() -> None:
-    queue = WorkQueue(16)
+    queue = line(16)
     started: list[str] = []
     threads = [
         threading.Thread(target=lambda: started.append(queue.get(timeout=30).message.actor_name))

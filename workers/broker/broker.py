@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
+import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -11,6 +13,7 @@ from uuid import uuid4
 
 from dramatiq import Broker as DramatiqBroker
 from dramatiq import Message, Middleware
+from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 
 from workers.broker.connections import own_client
 from workers.broker.consumer import Consumer
@@ -20,13 +23,12 @@ from workers.broker.hand import Hand
 from workers.broker.intake import Intake
 from workers.broker.keys import Keys
 from workers.broker.lifecycle import Lifecycle
-from workers.broker.middleware import default_middleware
-from workers.broker.scripts import Client
+from workers.broker.middleware import default_middleware, ours_for
+from workers.broker.scripts import FLUSH, Client
 from workers.broker.sender import Sender
 from workers.broker.sorting import sort
 from workers.broker.stats import QueueStats, read_stats
 from workers.broker.waiting import Waiting
-from workers.broker.work_queue import WorkQueue
 from workers.errors import QueueUnavailable
 
 _HOOKS = [name for name in dir(Middleware) if name.startswith(("before_", "after_"))]
@@ -44,13 +46,13 @@ class Broker(DramatiqBroker):
         middleware: Sequence[Middleware] | None = None,
     ) -> None:
         self._heard: set[str] = set()
-        own = default_middleware() if middleware is None else middleware
-        super().__init__([Lifecycle(self), *own])
+        super().__init__([Lifecycle(self), *(default_middleware() if middleware is None else middleware)])
         self.namespace = namespace
         self.partitions = partitions
         self.confirm_replicas = confirm_replicas
         """Believe only what so many replicas have, so that a failover loses nothing (not on a cluster)."""
         self.worker_id = ""
+        self._given_id: str | None = None
         self._client: Client = None
         self._sender: Sender | None = None
         self._intake: Intake | None = None
@@ -62,7 +64,7 @@ class Broker(DramatiqBroker):
         """
         self._client = own_client(client)
         self._sender = Sender(self._client, self.namespace, self.partitions, replicas=self.confirm_replicas)
-        self.worker_id = worker_id or f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self._given_id = worker_id
 
     @property
     def keys(self) -> list[Keys]:
@@ -128,10 +130,14 @@ class Broker(DramatiqBroker):
         before: type[Middleware] | None = None,
         after: type[Middleware] | None = None,
     ) -> None:
+        """Add it; ours stands in for dramatiq's Retries, Pipelines and AsyncIO (see middleware.py)."""
+        chosen = ours_for(middleware)
+        if chosen is not middleware:
+            self.middleware = [each for each in self.middleware if type(each) is not type(chosen)]
         self._heard |= {
-            name for name in _HOOKS if getattr(type(middleware), name) is not getattr(Middleware, name)
+            name for name in _HOOKS if getattr(type(chosen), name) is not getattr(Middleware, name)
         }
-        super().add_middleware(middleware, before=before, after=after)
+        super().add_middleware(chosen, before=before, after=after)
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
         # dramatiq calls every middleware for every signal, four signals a message: skip those nobody hears.
@@ -143,27 +149,60 @@ class Broker(DramatiqBroker):
             super().emit_after(signal, *args, **kwargs)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> Consumer:
-        """A consumer over the intake of this process; the intake adapts the prefetch itself."""
-        return Consumer(self.intake, timeout)
+        """A consumer over the intake of this process; the intake adapts the prefetch itself.
 
-    def open_intake(self, threads: int, line: WorkQueue) -> None:
-        """Called when dramatiq's worker boots."""
+        Where no worker runs it has an intake of its own, and takes up to `prefetch` messages.
+        """
+        self._check(queue_name)
+        if self._intake is not None:
+            return Consumer(self._intake, timeout)
+        self.open_intake(prefetch)
+        return Consumer(self.intake, timeout, on_close=self.close_intake)
+
+    def open_intake(self, threads: int) -> Intake:
+        """Called when dramatiq's worker boots; raises QueueUnavailable, also if one runs already."""
+        if self._intake is not None:
+            raise QueueUnavailable("a worker runs already in this process")
+        # Not before now: the process that connected may have been forked into several.
+        self.worker_id = self._given_id or f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         hands = [Hand(keys, self.client, self.worker_id) for keys in self.keys]
-        self._intake = Intake(hands, threads, line, partial(sort, self.actors))
+        self._intake = Intake(hands, threads, partial(sort, self.actors))
         self._intake.start()
+        return self._intake
 
     def close_intake(self) -> None:
         """Called when dramatiq's worker has shut down."""
-        self.intake.close()
-        self._intake = None
+        if self._intake is not None:
+            self._intake.close()
+            self._intake = None
+
+    def join(self, queue_name: str, *, interval: int = 20, timeout: int | None = None) -> None:
+        """Wait until nothing waits, is delayed or runs, looking every `interval` milliseconds; for tests.
+
+        Raises QueueJoinTimeout after `timeout` milliseconds, QueueNotFound, and what redis-py raises.
+        """
+        self._check(queue_name)
+        end = math.inf if timeout is None else time.monotonic() + timeout / 1000
+        while True:
+            sizes = self.stats().by_status
+            if not sizes["waiting"] + sizes["delayed"] + sizes["running"]:
+                return
+            if time.monotonic() >= end:
+                raise QueueJoinTimeout(queue_name)  # type: ignore[no-untyped-call]
+            time.sleep(interval / 1000)
 
     def flush(self, queue_name: str) -> None:
-        """Drop everything that is in the queue; for tests."""
+        """Drop everything that waits, is delayed or dead; for tests. What runs is left to its worker."""
+        self._check(queue_name)
         self.flush_all()
 
     def flush_all(self) -> None:
         for keys in self.keys:
-            self.client.delete(*keys.base)
+            FLUSH.run(self.client, keys.base, ())
+
+    def _check(self, queue_name: str) -> None:
+        if queue_name not in self.queues:
+            raise QueueNotFound(queue_name)  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         if self._client is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from dramatiq import Consumer as DramatiqConsumer
 from dramatiq import MessageProxy
@@ -10,6 +10,7 @@ from dramatiq import MessageProxy
 from workers.broker import retries
 from workers.broker.delivery import Delivery
 from workers.broker.intake import Intake
+from workers.broker.policy import DEFAULT
 
 _FLUSH_S = 5.0
 
@@ -20,9 +21,13 @@ class Consumer(DramatiqConsumer):
     Losing Redis raises nothing here: the intake holds what it has, and `__next__` returns None meanwhile.
     """
 
-    def __init__(self, intake: Intake, timeout_ms: int) -> None:
+    def __init__(
+        self, intake: Intake, timeout_ms: int, *, on_close: Callable[[], None] | None = None
+    ) -> None:
+        """`on_close` ends the intake, where it is this consumer's alone."""
         self._intake = intake
         self._timeout_s = timeout_ms / 1000
+        self._on_close = on_close
 
     def __next__(self) -> MessageProxy | None:
         return self._intake.next(self._timeout_s)
@@ -33,8 +38,8 @@ class Consumer(DramatiqConsumer):
             return
         if message.outcome is None:
             error = message.exception
-            message.outcome = "done" if error is None else retries.outcome_of(message, error, retries.DEFAULT)
-        self._intake.settle(message)
+            message.outcome = "done" if error is None else retries.outcome_of(message, error, DEFAULT)
+        self._settle(message)
 
     def nack(self, message: MessageProxy) -> None:
         """Settle a message that some middleware failed; without an outcome it is a dead letter."""
@@ -42,10 +47,8 @@ class Consumer(DramatiqConsumer):
             return
         if message.outcome is None:
             error = message.exception or "failed by a middleware"
-            message.outcome = retries.dead(
-                message, "failed", error, int(message.options.get("retries", 0)) + 1
-            )
-        self._intake.settle(message)
+            message.outcome = retries.failed(message, error)
+        self._settle(message)
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Give back messages that no thread has started."""
@@ -56,3 +59,11 @@ class Consumer(DramatiqConsumer):
 
     def close(self) -> None:
         self._intake.flush(_FLUSH_S)
+        if self._on_close is not None:
+            self._on_close()
+
+    def _settle(self, delivery: Delivery) -> None:
+        self._intake.settle(delivery)
+        if self._on_close is not None:
+            # No worker's thread looks after it.
+            self._intake.flush(_FLUSH_S)

@@ -32,7 +32,14 @@ class Dead:
     follow_up: Message[Any] | None = None
 
 
-Outcome: TypeAlias = Literal["done", "given_back"] | Again | Dead
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Done; send the message that goes on with its result in the same step (as enqueue.lua takes it)."""
+
+    arguments: tuple[int, int, str, bytes]
+
+
+Outcome: TypeAlias = Literal["done", "given_back"] | Again | Dead | Next
 
 
 class Settlement(NamedTuple):
@@ -65,6 +72,11 @@ class Delivery(MessageProxy):
         self.started_at = 0.0
         self.context: AbstractContextManager[None] | None = None
         self.outcome: Outcome | None = None
+
+    def begin(self) -> bool:
+        """A thread has it now. False: another worker may have it by then, it must not run here."""
+        self.started_at = time.monotonic()
+        return self.lease == self.hand.lease and self.started_at <= self.hand.valid_until
 
     def settled(self, outcome: Outcome) -> Settlement:
         return Settlement(self.delivery_id, self.entry.actor, self.entry.priority, outcome)

@@ -38,8 +38,9 @@ class Doorbell(threading.Thread):
         """Ring for another worker: this one has no room for what it was called for."""
         try:
             self._client.rpush(self._bell, "1")
-        except AWAY as away:
-            log.warning("ring not passed on", error=str(away))
+        except TROUBLE as trouble:
+            # Who looks after some seconds finds it, too.
+            log.warning("ring not passed on", error=str(trouble))
 
     def stop(self) -> None:
         self._stopped.set()

@@ -12,6 +12,8 @@ from workers.broker.keys import PRIORITIES, partition_of
 from workers.errors import MessageTooLarge
 
 MAX_BYTES = 256 * 1024
+LONGEST_DELAY_MS = 10 * 365 * 86_400_000
+"""The time at which a message is due has 13 digits."""
 QUEUE = "default"
 _LEVELS = {priority: level for level, priority in enumerate(PRIORITIES)}
 
@@ -35,7 +37,9 @@ def encode(message: Message[Any]) -> bytes:
 
 def with_options(body: bytes, options: dict[str, Any]) -> bytes:
     """The same message with other options; what the message says is taken over as it was."""
-    return orjson.dumps({**orjson.loads(body), "options": options}, default=str)
+    return orjson.dumps(
+        {**orjson.loads(body), "options": options}, default=str, option=orjson.OPT_NON_STR_KEYS
+    )
 
 
 def decode(body: bytes) -> Message[Any]:
@@ -95,11 +99,21 @@ def partition_for(message: Message[Any], partitions: int) -> int:
 
 
 def arguments(message: Message[Any], delay_ms: int = 0) -> tuple[int, int, str, bytes]:
-    """The message as enqueue.lua takes it; raises MessageTooLarge over MAX_BYTES, and as `encode` does."""
+    """The message as enqueue.lua takes it.
+
+    Raises MessageTooLarge over MAX_BYTES, ValueError for a name or priority that cannot be, and as `encode`.
+    """
     body = encode(message)
+    if "\n" in message.actor_name:
+        raise ValueError(f"actor name {message.actor_name!r} has a line break")
     if len(body) > MAX_BYTES:
         raise MessageTooLarge(
             f"message for {message.actor_name} has {len(body)} bytes, over the limit of {MAX_BYTES}: "
             "send an id and park the content elsewhere"
         )
-    return level_of(message), max(delay_ms, 0), message.actor_name, body
+    return level_of(message), stored_delay_ms(delay_ms), message.actor_name, body
+
+
+def stored_delay_ms(delay_ms: float) -> int:
+    """A delay as it can be stored: not negative, some years at most, and none for what is no number."""
+    return int(min(delay_ms, LONGEST_DELAY_MS)) if delay_ms > 0 else 0

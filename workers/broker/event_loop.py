@@ -12,7 +12,8 @@ from typing import Any, Generic, TypeVar
 import uvloop
 from dramatiq import Broker, MessageProxy, Worker
 from dramatiq.asyncio import EventLoopThread, get_event_loop_thread, set_event_loop_thread
-from dramatiq.middleware import AsyncIO
+from dramatiq.middleware import AsyncIO, ShutdownNotifications, TimeLimit
+from dramatiq.middleware.threading import Interrupt
 
 from workers.errors import TemporaryError
 
@@ -20,6 +21,9 @@ TIME_LIMIT_S = 600.0
 """An async actor that runs longer is cancelled; it may have a limit of its own: `@actor(time_limit_s=60)`."""
 _START_S = 5.0
 _CANCEL_S = 2.0
+_INTERRUPTING = (TimeLimit, ShutdownNotifications)
+_LOOK_EVERY_S = 0.1
+_FOR_EVER = -1.0
 _limit_s: contextvars.ContextVar[float] = contextvars.ContextVar("time_limit_s", default=TIME_LIMIT_S)
 Result = TypeVar("Result")
 
@@ -27,19 +31,20 @@ Result = TypeVar("Result")
 class UvloopThread(EventLoopThread):
     """dramatiq's thread with uvloop's loop, and a cheaper way in and out of it."""
 
-    def __init__(self, logger: logging.Logger) -> None:
-        super().__init__(logger)
+    def __init__(self, logger: logging.Logger, interrupt_check_ival: float) -> None:
+        super().__init__(logger, interrupt_check_ival)
         self.loop.close()
         self.loop = uvloop.new_event_loop()
 
     def run_coroutine(self, coro: Awaitable[Result]) -> Result:
         """Run it on the loop and wait for its end; raises what it raises, TemporaryError at the time limit.
 
-        dramatiq's own way wakes each waiting thread ten times a second, to see whether it was interrupted.
+        An interrupt of dramatiq's cancels it first. dramatiq's own way wakes each waiting thread ten times a
+        second to see whether there was one; here only where `interrupt_check_ival` (s) is set.
         """
-        run = _Run(_limited(coro, _limit_s.get()))
-        self.loop.call_soon_threadsafe(run.start, self.loop, context=contextvars.copy_context())
-        return run.result()
+        run = _Run(self.loop, _limited(coro, _limit_s.get()))
+        self.loop.call_soon_threadsafe(run.start, context=contextvars.copy_context())
+        return run.result(self.interrupt_check_ival)
 
     def stop(self) -> None:
         """Cancel what still runs, so that it lets go of what it holds, then stop."""
@@ -59,20 +64,31 @@ class UvloopThread(EventLoopThread):
 class _Run(Generic[Result]):
     """One coroutine, run on the loop and awaited by a thread."""
 
-    __slots__ = ("_coro", "_ended", "_task")
+    __slots__ = ("_coro", "_ended", "_loop", "_task")
 
-    def __init__(self, coro: Coroutine[Any, Any, Result]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Result]) -> None:
+        self._loop = loop
         self._coro = coro
         self._ended = threading.Lock()
         self._ended.acquire()
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._task = loop.create_task(self._coro)
+    def start(self) -> None:
+        self._task = self._loop.create_task(self._coro)
         self._task.add_done_callback(lambda _: self._ended.release())
 
-    def result(self) -> Result:
-        self._ended.acquire()
+    def result(self, look_every_s: float) -> Result:
+        try:
+            while not self._ended.acquire(timeout=look_every_s):
+                continue
+        except Interrupt as interrupt:
+            self._loop.call_soon_threadsafe(self._cancel)
+            if not self._ended.acquire(timeout=_CANCEL_S):
+                raise TemporaryError("interrupted, and did not end", code="time_limit") from interrupt
+            raise
         return self._task.result()
+
+    def _cancel(self) -> None:
+        self._task.cancel()
 
 
 async def _limited(coro: Awaitable[Result], limit_s: float) -> Result:
@@ -89,8 +105,10 @@ async def _limited(coro: Awaitable[Result], limit_s: float) -> Result:
 class EventLoop(AsyncIO):
     """Runs the event loop for as long as the worker lives."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, interruptible: bool = False) -> None:
+        """`interruptible`: a middleware interrupts threads (dramatiq's that do so are known)."""
         super().__init__()
+        self._interruptible = interruptible
         self._thread: UvloopThread | None = None
 
     @property
@@ -98,7 +116,8 @@ class EventLoop(AsyncIO):
         return {"time_limit_s"}
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        self._thread = UvloopThread(self.logger)
+        looks = self._interruptible or any(isinstance(each, _INTERRUPTING) for each in broker.middleware)
+        self._thread = UvloopThread(self.logger, _LOOK_EVERY_S if looks else _FOR_EVER)
         self._thread.start(timeout=_START_S)
         set_event_loop_thread(self._thread)
 

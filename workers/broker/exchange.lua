@@ -4,7 +4,8 @@
 --   D actor priority n id*n         done
 --   R id delay_ms body              again, after a delay
 --   X id meta body 0                dead letter, or with a message to send in the same step:
---   X id meta body 1 priority actor body
+--   X id meta body 1 priority delay_ms actor body
+--   N id priority delay_ms actor body   done, and the message that comes next
 --   B id                            given back, not run
 -- Reply: {'ok', now, refused ids, {id, entry, ...}, sleep ms or -1, mode, suspects waiting} or {'fenced'}.
 local HAND, WORKER = KEYS[13], KEYS[14]
@@ -44,19 +45,23 @@ local function let_go(id)
   return entry
 end
 
-local function again(entry, delay, body)
-  local priority, actor = heading(entry)
-  local renewed = entry_of(priority, now + delay, number_of(entry), actor, body)
-  count('r', priority, actor, -1)
+local function put(priority, delay, number, actor, body)
+  local entry = entry_of(priority, now + delay, number, actor, body)
   if delay > 0 then
-    redis.call('ZADD', DUE, now + delay, renewed)
+    redis.call('ZADD', DUE, now + delay, entry)
     count('l', priority, actor, 1)
     soonest = math.min(soonest or now + delay, now + delay)
   else
-    redis.call('RPUSH', READY[priority + 1], renewed)
+    redis.call('RPUSH', READY[priority + 1], entry)
     count('w', priority, actor, 1)
     freed = true
   end
+end
+
+local function again(entry, delay, body)
+  local priority, actor = heading(entry)
+  count('r', priority, actor, -1)
+  put(priority, delay, number_of(entry), actor, body)
 end
 
 local function bury(entry, meta, body)
@@ -70,11 +75,9 @@ local function bury(entry, meta, body)
   count('d', priority, actor, 1)
 end
 
-local function send(priority, actor, body)
+local function send(at)
   local number = redis.call('HINCRBY', STATE, 'number', 1)
-  redis.call('RPUSH', READY[priority + 1], entry_of(priority, now, number, actor, body))
-  count('w', priority, actor, 1)
-  freed = true
+  put(ARGV[at], tonumber(ARGV[at + 1]), number, ARGV[at + 2], ARGV[at + 3])
 end
 
 local at = 5
@@ -102,10 +105,18 @@ while at <= #ARGV do
     if entry then
       bury(entry, ARGV[at + 2], ARGV[at + 3])
       if follows then
-        send(ARGV[at + 5], ARGV[at + 6], ARGV[at + 7])
+        send(at + 5)
       end
     end
-    at = at + (follows and 8 or 5)
+    at = at + (follows and 9 or 5)
+  elseif outcome == 'N' then
+    local entry = let_go(ARGV[at + 1])
+    if entry then
+      local priority, actor = heading(entry)
+      count('r', priority, actor, -1)
+      send(at + 2)
+    end
+    at = at + 6
   else
     local entry = let_go(ARGV[at + 1])
     if entry then
@@ -138,10 +149,12 @@ local function move_due()
   local lines = {{}, {}, {}, {}}
   for _, entry in ipairs(entries) do
     local priority, actor = heading(entry)
-    local line = lines[priority + 1]
+    if priority then
+      count('l', priority, actor, -1)
+      count('w', priority, actor, 1)
+    end
+    local line = lines[(priority or 3) + 1]
     line[#line + 1] = entry
-    count('l', priority, actor, -1)
-    count('w', priority, actor, 1)
   end
   redis.call('ZREM', DUE, unpack(entries))
   for level, line in ipairs(lines) do

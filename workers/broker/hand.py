@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from workers import metrics
 from workers.broker import leases
-from workers.broker.delivery import Again, Dead, Delivery, Settlement
+from workers.broker.delivery import Again, Dead, Delivery, Next, Settlement
 from workers.broker.encoding import encode, level_of
 from workers.broker.keys import PRIORITIES, Keys
 from workers.broker.scripts import AWAY, EXCHANGE, Client
@@ -61,7 +62,6 @@ class Hand:
         """Our lease was ended by another; the next exchange will be told so."""
         self.is_leaving = False
         """The worker stops: what is cut short was not tried."""
-        self._incarnation = 0
         self._sequence = 0
         self._unconfirmed: _Call | None = None
         self._reconcile = False
@@ -73,8 +73,7 @@ class Hand:
 
     def register(self) -> None:
         """Take a lease under a name never used before; raises what redis-py raises."""
-        self._incarnation += 1
-        lease = f"{self.worker_id}.{self._incarnation}"
+        lease = f"{self.worker_id}.{uuid4().hex[:12]}"
         started = time.monotonic()
         leases.take(self.client, self.keys, lease)
         self.lease, self.valid_until = lease, started + leases.LEASE_S
@@ -170,7 +169,9 @@ def _outcomes(settled: Sequence[Settlement]) -> list[Any]:
                 args.append(0)
             else:
                 follow_up = outcome.follow_up
-                args += [1, level_of(follow_up), follow_up.actor_name, encode(follow_up)]
+                args += [1, level_of(follow_up), 0, follow_up.actor_name, encode(follow_up)]
+        elif isinstance(outcome, Next):
+            args += ["N", delivery_id, *outcome.arguments]
         elif outcome == "given_back":
             given_back.append(delivery_id)
         else:

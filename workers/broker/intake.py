@@ -33,10 +33,9 @@ class Intake:
         self,
         hands: Sequence[Hand],
         threads: int,
-        line: WorkQueue,
         accept: Callable[[Hand, Taken], list[Delivery]],
     ) -> None:
-        self.line = line
+        self.line = WorkQueue(threads, self._refuse)
         self._accept = accept
         self._threads = threads
         self._wake = threading.Event()
@@ -69,6 +68,10 @@ class Intake:
         self._settled.append(delivery)
         if len(self._settled) >= self._enough and not self._wake.is_set():
             self._wake.set()
+
+    def _refuse(self, delivery: Delivery) -> None:
+        delivery.outcome = "given_back"
+        self.settle(delivery)
 
     def drain(self) -> None:
         """Take nothing more, and give back what no thread has started."""

@@ -1,4 +1,4 @@
-"""Ties the intake to the life of dramatiq's worker, and guards the start of each message."""
+"""Ties the intake to the life of dramatiq's worker."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from dramatiq import Broker as DramatiqBroker
 from dramatiq import MessageProxy, Middleware, Worker
+from dramatiq.middleware.middleware import MiddlewareError
 
 from workers.broker.delivery import Delivery
-from workers.broker.work_queue import WorkQueue
+from workers.errors import QueueUnavailable
 
 if TYPE_CHECKING:
     from workers.broker.broker import Broker
@@ -20,22 +21,14 @@ class Lifecycle(Middleware):
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._line = WorkQueue(0)
 
     def before_worker_boot(self, broker: DramatiqBroker, worker: Worker) -> None:
-        self._line = WorkQueue(worker.worker_threads)
-        # It has all that dramatiq uses of a queue.
-        worker.work_queue = self._line  # type: ignore[assignment]
-        self._broker.open_intake(worker.worker_threads, self._line)
-
-    def before_process_message(self, broker: DramatiqBroker, message: MessageProxy) -> None:
-        if not isinstance(message, Delivery):
-            return
-        message.started_at = time.monotonic()
-        if message.lease != message.hand.lease or message.started_at > message.hand.valid_until:
-            # Another worker may have it by now; if not, Redis takes it back.
-            message.outcome = "given_back"
-            message.fail()
+        try:
+            # It has all that dramatiq uses of a queue.
+            worker.work_queue = self._broker.open_intake(worker.worker_threads).line  # type: ignore[assignment]
+        except QueueUnavailable as problem:
+            # Any other error would only be logged, and the worker would run on without messages.
+            raise MiddlewareError(str(problem)) from problem
 
     def after_process_message(
         self,
@@ -46,14 +39,14 @@ class Lifecycle(Middleware):
         exception: BaseException | None = None,
     ) -> None:
         if isinstance(message, Delivery):
-            self._line.note_run(time.monotonic() - message.started_at)
+            self._broker.intake.line.note_run(time.monotonic() - message.started_at)
 
     def before_worker_shutdown(self, broker: DramatiqBroker, worker: Worker) -> None:
         self._broker.intake.drain()
         # dramatiq tells its threads to stop after this, but those that wait would not hear of it.
         for thread in worker.workers:
             thread.stop()
-        self._line.close()
+        self._broker.intake.line.close()
 
     def after_worker_shutdown(self, broker: DramatiqBroker, worker: Worker) -> None:
         self._broker.close_intake()

@@ -32,7 +32,7 @@ local function entry_of(priority, ready, number, actor, body)
 end
 
 local function blame_of(entry)
-  return tonumber(string.sub(entry, 2, 2)), tonumber(string.sub(entry, 3, 3))
+  return tonumber(string.sub(entry, 2, 2)) or 0, tonumber(string.sub(entry, 3, 3)) or 0
 end
 
 local function number_of(entry)

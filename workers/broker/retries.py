@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import random
 import traceback
 from asyncio import CancelledError
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from dramatiq import Actor, Broker, Message, MessageProxy, Middleware
 from dramatiq.errors import DecodeError, RateLimitExceeded, Retry
+from dramatiq.middleware.shutdown import Shutdown
 
 from workers.broker.delivery import Again, Dead, Delivery, Outcome
-from workers.broker.encoding import QUEUE, Entry, with_options
+from workers.broker.encoding import QUEUE, Entry, stored_delay_ms, with_options
+from workers.broker.policy import DEFAULT, OF_DRAMATIQ, OURS, Policy, policy_for
 from workers.errors import Busy, EconeuraError, PermanentError, TemporaryError, Throttled
 from workers.logs import get_logger
 
@@ -23,39 +23,26 @@ _ERROR_CHARS = 500
 _UNKNOWN_ACTOR_EVERY_MS = 10_000
 _UNKNOWN_ACTOR_TIMES = 60
 POISON_DEATHS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The wait before attempt n + 1 is base * factor^(n - 1) with up to half of it off, at most `cap_s`."""
-
-    max_attempts: int = 12
-    backoff_base_s: float = 1.0
-    backoff_factor: float = 2.0
-    backoff_cap_s: float = 600.0
-
-    def backoff_s(self, attempts: int) -> float:
-        full = min(self.backoff_base_s * self.backoff_factor ** min(attempts - 1, 30), self.backoff_cap_s)
-        # Messages that failed together should not come back together.
-        return full * random.uniform(0.5, 1.0)  # noqa: S311 no secret
-
-
-DEFAULT = Policy()
-"""12 attempts: waits of 1, 2, 4 ... 512, 600 seconds, some 25 minutes in all."""
-OPTIONS = {"max_attempts", "backoff_base_s", "backoff_factor", "backoff_cap_s"}
-"""What an actor may set for itself: `@actor(max_attempts=5)`."""
+_EXPECTED = (TemporaryError, PermanentError)
+_COUNTED = ("retries", "waits", "unknown_actor")
+_MOST_COUNTED = 10**6
 
 
 class Retries(Middleware):
     """Writes the outcome of a failed message on it. Sends nothing: the broker settles it in one step."""
 
+    def __init__(self, default: Policy = DEFAULT) -> None:
+        self._default = default
+
     @property
     def actor_options(self) -> set[str]:
-        return OPTIONS | {"throws"}
+        return OURS | OF_DRAMATIQ
 
     def after_declare_actor(self, broker: Broker, actor: Actor[..., Any]) -> None:
         # dramatiq logs these in one line, and everything else with its traceback.
-        actor.options.setdefault("throws", (TemporaryError, PermanentError))
+        throws = actor.options.get("throws", ())
+        own = throws if isinstance(throws, tuple) else (throws,)
+        actor.options["throws"] = (*own, *(error for error in _EXPECTED if error not in own))
 
     def after_process_message(
         self,
@@ -67,11 +54,14 @@ class Retries(Middleware):
     ) -> None:
         if exception is None or not isinstance(message, Delivery):
             return
-        if isinstance(exception, CancelledError) and message.hand.is_leaving:
+        if isinstance(exception, CancelledError | Shutdown) and message.hand.is_leaving:
             message.outcome = "given_back"
             return
-        message.outcome = outcome_of(message, exception, policy_of(broker.actors.get(message.actor_name)))
+        actor = broker.actors.get(message.actor_name)
+        message.outcome = outcome_of(message, exception, policy_for(message, actor, self._default))
         if isinstance(message.outcome, Dead):
+            # Who stores results is told that there will be none.
+            message.fail()
             log.error("message is a dead letter", actor=message.actor_name, error=describe(exception))
         elif isinstance(message.outcome, Again):
             delay_s = message.outcome.delay_ms / 1000
@@ -80,22 +70,18 @@ class Retries(Middleware):
             )
 
 
-def policy_of(actor: Actor[..., Any] | None) -> Policy:
-    """The actor's own options over the defaults."""
-    chosen = {name: value for name, value in (actor.options if actor else {}).items() if name in OPTIONS}
-    return Policy(**chosen) if chosen else DEFAULT
-
-
 def outcome_of(delivery: Delivery, exception: BaseException, policy: Policy) -> Outcome:
     """Sort a failure: permanent, told when to come back, told to slow down, or anything else."""
-    attempts = int(delivery.options.get("retries", 0)) + 1
+    attempts = _counted(delivery, "retries") + 1
     if isinstance(exception, PermanentError):
         return dead(delivery, exception.code, exception, attempts)
     if isinstance(exception, Throttled | Busy | RateLimitExceeded):
         # Nothing was tried in vain; how long to wait still grows where nobody said how long.
-        waits = int(delivery.options.get("waits", 0)) + 1
+        waits = _counted(delivery, "waits") + 1
         return _again(delivery, exception, policy.backoff_s(waits), retries=attempts - 1, waits=waits)
-    if attempts >= policy.max_attempts:
+    if not isinstance(exception, TemporaryError) and isinstance(exception, policy.throws):
+        return dead(delivery, "permanent", exception, attempts)
+    if not policy.allows_another(attempts, exception):
         return dead(delivery, "attempts_exhausted", exception, attempts)
     return _again(delivery, exception, policy.backoff_s(attempts), retries=attempts)
 
@@ -104,7 +90,7 @@ def dead(delivery: Delivery, reason: str, error: BaseException | str, attempts: 
     """The dead letter, and the message that `on_dead` asks to send with it."""
     tail = ""
     if isinstance(error, BaseException):
-        tail = "".join(traceback.format_exception(error))[-_TRACEBACK_CHARS:]
+        tail = _storable("".join(traceback.format_exception(error))[-_TRACEBACK_CHARS:])
     options = delivery.options
     text = describe(error)
     meta = {
@@ -120,21 +106,24 @@ def dead(delivery: Delivery, reason: str, error: BaseException | str, attempts: 
 def follow_up(delivery: Delivery, reason: str, error: str) -> Message[Any] | None:
     """The message `options["on_dead"]` describes, told why."""
     asked = delivery.options.get("on_dead")
-    if not asked:
+    if not isinstance(asked, dict) or not isinstance(asked.get("actor"), str):
         return None
-    inherited = ("priority", "correlation_id", "organization_id", "job_id", "partition_key")
+    inherited = ("correlation_id", "organization_id", "job_id", "partition_key")
     return Message(
         queue_name=QUEUE,
         actor_name=asked["actor"],
         args=(),
-        kwargs={**asked.get("kwargs", {}), "reason": reason, "error": error},
-        options={name: delivery.options[name] for name in inherited if name in delivery.options},
+        kwargs={**(asked.get("kwargs") or {}), "reason": reason, "error": error},
+        options={
+            "priority": delivery.entry.priority,
+            **{name: delivery.options[name] for name in inherited if name in delivery.options},
+        },
     )
 
 
 def unknown_actor(delivery: Delivery) -> Outcome:
     """During a rolling upgrade another worker may know it: wait some ten minutes, then give up."""
-    times = int(delivery.options.get("unknown_actor", 0)) + 1
+    times = _counted(delivery, "unknown_actor") + 1
     if times > _UNKNOWN_ACTOR_TIMES:
         return dead(delivery, "unknown_actor", f"no worker knows the actor {delivery.actor_name}", 0)
     delivery.options["unknown_actor"] = times
@@ -143,14 +132,37 @@ def unknown_actor(delivery: Delivery) -> Outcome:
 
 def poison(delivery: Delivery) -> Outcome:
     """It ended its worker every time it ran alone."""
-    attempts = int(delivery.options.get("retries", 0)) + POISON_DEATHS
+    attempts = _counted(delivery, "retries") + POISON_DEATHS
     return dead(delivery, "poison", f"{POISON_DEATHS} workers died running it alone", attempts)
 
 
+def failed(delivery: Delivery, error: BaseException | str) -> Outcome:
+    """Some middleware decided that it must not run."""
+    return dead(delivery, "failed", error, _counted(delivery, "retries") + 1)
+
+
 def describe(error: BaseException | str) -> str:
-    if isinstance(error, EconeuraError):
-        return str(error)[:_ERROR_CHARS]
-    return (error if isinstance(error, str) else f"{type(error).__name__}: {error}")[:_ERROR_CHARS]
+    """What went wrong, in a line or two that JSON can hold; never raises, whatever the error is."""
+    if isinstance(error, str):
+        text = error
+    elif isinstance(error, EconeuraError):
+        text = str(error)
+    else:
+        # It survives an error that cannot say what it is.
+        text = "".join(traceback.format_exception_only(error)).strip()
+        text = text[max(text.find(type(error).__name__), 0) :]
+    return _storable(text[:_ERROR_CHARS])
+
+
+def _storable(text: str) -> str:
+    """Half a surrogate pair, as undecodable mail yields, is nothing that can be stored as UTF-8."""
+    return text.encode(errors="replace").decode()
+
+
+def _counted(delivery: Delivery, name: str) -> int:
+    """A count in the options, which come from outside."""
+    count = delivery.options.get(name, 0)
+    return min(max(count, 0), _MOST_COUNTED) if isinstance(count, int) else 0
 
 
 def _again(delivery: Delivery, exception: BaseException, backoff_s: float, **counts: int) -> Again:
@@ -160,12 +172,18 @@ def _again(delivery: Delivery, exception: BaseException, backoff_s: float, **cou
     elif isinstance(exception, Retry) and exception.delay is not None:
         wait_s = exception.delay / 1000
     delivery.options.update(counts, error=describe(exception))
-    return Again(max(int(wait_s * 1000), 0), _body(delivery))
+    return Again(stored_delay_ms(wait_s * 1000), _body(delivery))
 
 
 def _body(delivery: Delivery) -> bytes:
     """From what was stored: an actor may have changed the arguments that it was given."""
-    return with_options(delivery.entry.body, delivery.options)
+    stored, options = delivery.entry.body, delivery.options
+    try:
+        return with_options(stored, options)
+    except TypeError:
+        # Something was put there that JSON has not: what was sent counts, and what we keep ourselves.
+        ours = {name: options[name] for name in (*_COUNTED, "error") if name in options}
+        return with_options(stored, {**orjson.loads(stored)["options"], **ours})
 
 
 def undecodable(entry: Entry, error: DecodeError) -> Dead:

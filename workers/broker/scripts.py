@@ -73,12 +73,12 @@ class Script:
         started = time.perf_counter()
         status = "error"
         try:
-            call = ("EVALSHA", self.sha, len(keys), *keys, *args)
+            call = (len(keys), *keys, *args)
             try:
-                reply = _confirmed(client, call, replicas) if replicas else client.execute_command(*call)
+                reply = _send(client, ("EVALSHA", self.sha, *call), replicas)
             except NoScriptError:
-                client.script_load(self.text)
-                reply = _confirmed(client, call, replicas) if replicas else client.execute_command(*call)
+                # It stays known: and only the node that is asked needs to be there.
+                reply = _send(client, ("EVAL", self.text, *call), replicas)
             status = "ok"
         except redis.ResponseError as error:
             raise _sorted(error) from error
@@ -93,12 +93,11 @@ class Script:
         started = time.perf_counter()
         status = "error"
         try:
-            call = ("EVALSHA", self.sha, len(keys), *keys, *args)
+            call = (len(keys), *keys, *args)
             try:
-                reply = await _send(client, call, replicas)
+                reply = await _send_async(client, ("EVALSHA", self.sha, *call), replicas)
             except NoScriptError:
-                await client.script_load(self.text)
-                reply = await _send(client, call, replicas)
+                reply = await _send_async(client, ("EVAL", self.text, *call), replicas)
             status = "ok"
         except redis.ResponseError as error:
             raise _sorted(error) from error
@@ -115,7 +114,9 @@ def _sorted(error: redis.ResponseError) -> redis.RedisError:
     return Refused(str(error)) if _WAITING_HELPS.search(str(error)) else error
 
 
-def _confirmed(client: Client, call: tuple[Any, ...], replicas: int) -> Any:
+def _send(client: Client, call: tuple[Any, ...], replicas: int) -> Any:
+    if not replicas:
+        return client.execute_command(*call)
     # WAIT speaks of the writes of its own connection: both go over the same one.
     pipeline = client.pipeline(transaction=False)
     pipeline.execute_command(*call)
@@ -123,7 +124,7 @@ def _confirmed(client: Client, call: tuple[Any, ...], replicas: int) -> Any:
     return _checked(replicas, *pipeline.execute())
 
 
-async def _send(client: AsyncClient, call: tuple[Any, ...], replicas: int) -> Any:
+async def _send_async(client: AsyncClient, call: tuple[Any, ...], replicas: int) -> Any:
     if not replicas:
         return await client.execute_command(*call)
     pipeline = client.pipeline(transaction=False)
@@ -144,5 +145,6 @@ LEASE = Script("lease")
 RELEASE = Script("release")
 DEAD_LETTERS = Script("dead_letters")
 PURGE = Script("purge")
+FLUSH = Script("flush")
 STATS = Script("stats")
 FIRE = Script("fire")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -61,9 +62,11 @@ class Sender:
                 return
 
     def _next(self) -> tuple[str, int]:
-        if not hasattr(self._local, "producer"):
-            self._local.producer, self._local.sequence = uuid4().hex, itertools.count(1)
-        return self._local.producer, next(self._local.sequence)
+        local = self._local
+        # A forked process inherits the thread that forked it, but not its sequence.
+        if getattr(local, "process", None) != os.getpid():
+            local.process, local.producer, local.sequence = os.getpid(), uuid4().hex, itertools.count(1)
+        return local.producer, next(local.sequence)
 
 
 def batches(messages: Sequence[Message[Any]], delay_ms: int, partitions: int) -> list[tuple[int, list[Any]]]:

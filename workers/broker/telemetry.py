@@ -59,5 +59,9 @@ class Telemetry(Middleware):
             message.actor_name, status, organization, message.entry.priority, duration_s, waited_s
         )
 
+    def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
+        if isinstance(message, Delivery) and message.context is not None:
+            message.context.__exit__(None, None, None)
+
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         self._jobs.flush()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from queue import Empty
 from typing import Protocol
 
@@ -34,8 +35,10 @@ class Item(Protocol):
 class WorkQueue:
     """Thread-safe; has of queue.PriorityQueue what dramatiq's Worker uses."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, refuse: Callable[[Delivery], None]) -> None:
+        """`refuse` is given what must not start any more, because another worker may have it."""
         self._threads = threads
+        self._refuse = refuse
         self._mutex = threading.Lock()
         self._lines: dict[str, deque[Item]] = {name: deque() for name in ("urgent", "high", "normal", "low")}
         self._waiting = 0
@@ -59,6 +62,15 @@ class WorkQueue:
     def get(self, timeout: float | None = None) -> Item:
         """The best message there is; raises Empty after `timeout` seconds, and at once when closed."""
         end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            item = self._next(end)
+            message = item.message
+            if not isinstance(message, Delivery) or message.begin():
+                return item
+            self._refuse(message)
+            self.task_done()
+
+    def _next(self, end: float | None) -> Item:
         while True:
             with self._mutex:
                 if self._waiting:
