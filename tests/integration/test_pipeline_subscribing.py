@@ -217,6 +217,27 @@ async def test_an_organization_that_is_gone_leaves_nothing_once_its_subscription
     assert {one.id for one in await world.context.store.subscriptions.all()} == {mine.id, "b"}
 
 
+async def test_those_of_an_organization_that_shares_the_app_are_left_alone(
+    world: World, tmp_path: Path
+) -> None:
+    other = world.sandbox.add_mailbox(f"otro-{world.mailbox}")
+    run = world.sandbox.run
+    second = f"""
+    [organizations.hermana]
+    tenant_id = "{run["tenant_id"]}"
+    client_id = "{run["client_id"]}"
+    client_secret = "file:{tmp_path / "credential"}"
+    mailboxes = ["{other}"]
+    """
+    world.configure(rules=second)
+    known = world.context.organizations
+    for expected in ({"created": 1}, {}):
+        for organization in known:
+            counts = await subscribing.reconcile(world.context, organization)
+            assert {name: count for name, count in counts.items() if count} == expected
+    assert {one.mailbox for one in await world.context.store.subscriptions.all()} == {world.mailbox, other}
+
+
 async def test_many_are_made_a_few_at_a_time(world: World, webhook: Webhook) -> None:
     addresses = [f"n{number}-{world.mailbox}" for number in range(40)]
     world.sandbox.admin("POST", "mailboxes", {"addresses": addresses})
@@ -235,3 +256,7 @@ async def test_master_categories_that_may_not_be_made_stop_no_action(
     await world.handle()
     assert (await world.statuses(message_id))["categorize"] == "done"
     assert world.folder("inbox")[0]["categories"] == ["Soporte"]
+    asked = world.fault_hits()
+    world.deliver(subject="Ayuda otra vez")
+    await world.handle()
+    assert world.fault_hits() == asked, "they are not asked for with every message"

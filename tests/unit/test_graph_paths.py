@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.graph import paths
+from workers.graph.subscriptions import resource_of, same_resource
 
 
 @given(st.text(min_size=1))
@@ -21,6 +23,21 @@ def test_an_id_is_one_segment_and_comes_back_whole(identifier: str) -> None:
 def test_the_name_of_an_endpoint_never_shows_an_id(mailbox: str, identifier: str) -> None:
     path = f"{paths.message(f'{mailbox}@x', f'{identifier}=')}/move"
     assert paths.endpoint_of(path) == "/users/{id}/messages/{id}/move"
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "users/ana@a.es/mailFolders('inbox')/messages",
+        "/Users('ana%40a.es')/mailFolders/Inbox/messages",
+        "users/ana@a.es/mailFolders('inbox')/messages?$select=id",
+    ],
+)
+def test_a_resource_is_the_same_however_graph_spells_it(spelled: str) -> None:
+    ours = resource_of("ana@a.es", "inbox")
+    assert same_resource(spelled, ours)
+    assert not same_resource(spelled, resource_of("eva@a.es", "inbox"))
+    assert not same_resource(spelled, resource_of("ana@a.es", "archive"))
 
 
 def test_options_are_encoded_and_their_names_are_not() -> None:

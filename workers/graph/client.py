@@ -107,11 +107,13 @@ class Graph:
         request = Request("GET", path + paths.query(params or {}), prefer=prefer)
         return _content_of(await self._call(request, mailbox, kind))
 
-    async def get_link(self, link: str, *, mailbox: str | None, prefer: str | None = None) -> dict[str, Any]:
+    async def get_link(
+        self, link: str, *, mailbox: str | None, prefer: str | None = None, kind: Kind = "read"
+    ) -> dict[str, Any]:
         """Follow a next or delta link verbatim; BadRequest if it leads elsewhere: it would get our token."""
         if not self.owns(link):
             raise BadRequest(f"a link leads outside {self.transport.origin}")
-        return _content_of(await self._call(Request("GET", link, prefer=prefer), mailbox, "read"))
+        return _content_of(await self._call(Request("GET", link, prefer=prefer), mailbox, kind))
 
     async def post(
         self,

@@ -129,8 +129,13 @@ async def find_tagged(graph: Graph, mailbox: str, tag: str, *, answered_in: str 
     params = {"$filter": wanted, **_FOUND}
 
     async def found_in(path: str) -> list[dict[str, Any]]:
-        found = await graph.get(f"{path}/messages", mailbox=mailbox, params=params, kind="action")
-        return list(found.get("value", ()))
+        page = await graph.get(f"{path}/messages", mailbox=mailbox, params=params, kind="action")
+        found = list(page.get("value", ()))
+        # Also an empty page may have a next one.
+        while link := page.get("@odata.nextLink"):
+            page = await graph.get_link(link, mailbox=mailbox, kind="action")
+            found += page.get("value", ())
+        return found
 
     try:
         items = await found_in(paths.user(mailbox))

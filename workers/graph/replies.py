@@ -26,7 +26,9 @@ from workers.errors import (
 # Statuses by which Graph asks us to slow down, with or without Retry-After.
 SLOW_DOWN = frozenset({429, 503, 504, 509})
 # 404s about the mailbox, not what is in it; they may alternate with answers (microsoft-graph-docs#10481).
-_NO_MAILBOX = frozenset({"mailboxnotenabledforrestapi", "errorinvaliduser"})
+_NO_MAILBOX = frozenset(
+    {"mailboxnotenabledforrestapi", "errorinvaliduser", "resourcenotfound", "request_resourcenotfound"}
+)
 _LOST_SYNC_STATE = frozenset({"syncstatenotfound", "resyncrequired"})
 
 
@@ -90,7 +92,7 @@ def error_of(reply: Reply, call: str) -> EconeuraError:
         return TemporaryError(text, retry_after_s=reply.retry_after_s)
     if status in (409, 412):
         return Conflict(text)
-    if status == 404 and code.lower() in _NO_MAILBOX:
+    if status == 404 and code.lower() in _NO_MAILBOX and "/users/" in call:
         return MailboxUnavailable(text)
     # Ids are encoded here, so a malformed one was never Graph's: nothing has it.
     if status in (404, 410) or code == "ErrorInvalidIdMalformed":

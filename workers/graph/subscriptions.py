@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from workers.errors import NotFound
 from workers.graph import paths
@@ -18,6 +19,8 @@ LIFE_WITH_CONTENT = timedelta(minutes=1_430)
 
 # RFC 3986, 3.3, without the parentheses that a resource gives a meaning of their own.
 _PLAIN_IN_PATHS = "@!$&'*+,;=:"
+# OData writes a key in parentheses or as a segment: users('a') is users/a.
+_KEY = re.compile(r"\('([^/]*)'\)")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ def resource_of(mailbox: str, folder: str) -> str:
     """The resource of a folder's messages as subscriptions name it: a path, so odd characters are encoded."""
     user, name = quote(mailbox, safe=_PLAIN_IN_PATHS), quote(folder, safe=_PLAIN_IN_PATHS)
     return f"users/{user}/mailFolders('{name}')/messages"
+
+
+def same_resource(one: str, other: str) -> bool:
+    """Whether two resources name the same messages, as far as spelling goes: Graph may spell ours anew."""
+    return _spelled_plainly(one) == _spelled_plainly(other)
 
 
 def new_client_state() -> str:
@@ -121,6 +129,11 @@ def _read(item: dict[str, Any]) -> Subscription:
         expires_at=datetime.fromisoformat(item["expirationDateTime"]),
         change_type=str(item.get("changeType") or ""),
     )
+
+
+def _spelled_plainly(resource: str) -> str:
+    path = unquote(resource.partition("?")[0]).strip("/").lower()
+    return _KEY.sub(r"/\1", path)
 
 
 def _written(moment: datetime) -> str:

@@ -26,7 +26,7 @@ async def ensure_categories(
 ) -> int:
     """Create the master categories that a mailbox lacks; returns how many. `known` were seen there before.
 
-    Where the app may not, it goes without.
+    Where the app may not, it goes without, and is not asked again by this process.
     """
     missing = {name: _COLOURS.get(name.lower(), _OTHER_COLOUR) for name in names if name not in known}
     if not missing:
@@ -37,6 +37,7 @@ async def ensure_categories(
         # Only the colours are missing then: a message takes any name.
         metrics.ERRORS.labels("no_master_categories", "categories", "warning").inc()
         _log.warning("no_master_categories", reason=str(denied))
+        context.store.mailboxes.forgo_categories(mailbox, *missing)
         return 0
     await context.store.mailboxes.add_categories(mailbox, *missing)
     return created

@@ -214,8 +214,9 @@ async def _mark_answered(work: _Work, step: PlannedStep) -> None:
     """
     try:
         await drafts.mark_answered(work.graph, work.record.mailbox, work.record.message_id, tag=step.tag)
-    except NotFound:
-        _log.info("answered_message_gone", step=step.type)
+    except (NotFound, BadRequest) as refused:
+        # It is the second line of defence: without it the draft is sent all the same.
+        _log.info("answered_message_not_marked", step=step.type, code=refused.code)
 
 
 async def _withdraw(work: _Work, step: PlannedStep, draft_id: str) -> None:

@@ -33,8 +33,12 @@ async def reconcile(context: Context, organization: Organization) -> dict[str, i
     wanted = dict.fromkeys(_wanted(context, organization))
     present = {subscription.id for subscription in await at_graph(context, organization.id)}
     kept: dict[Place, Subscription] = {}
+    of_others = set()
     for subscription in await context.store.subscriptions.all():
         if subscription.organization_id != organization.id:
+            # Of one that shares the app: Graph lists them together.
+            if context.organizations.get(subscription.organization_id) is not None:
+                of_others.add(subscription.id)
             continue
         place = (subscription.mailbox, subscription.folder)
         if subscription.id in present and place in wanted and place not in kept:
@@ -42,7 +46,7 @@ async def reconcile(context: Context, organization: Organization) -> dict[str, i
         else:
             await context.store.subscriptions.delete(subscription.id)
     graph = context.graph_of(organization.id)
-    for stray in present - {subscription.id for subscription in kept.values()}:
+    for stray in present - of_others - {subscription.id for subscription in kept.values()}:
         # Not wanted, or one whose secret we do not know: it cannot be told from a forgery.
         await graph_subscriptions.delete(graph, stray)
         counts["removed"] += 1
@@ -193,7 +197,7 @@ async def subscribe(context: Context, organization: Organization, mailbox: str, 
 
 async def _delete_for(graph: Graph, resource: str) -> None:
     for item in await graph_subscriptions.list_subscriptions(graph):
-        if item.resource.lower() == resource.lower():
+        if graph_subscriptions.same_resource(item.resource, resource):
             await graph_subscriptions.delete(graph, item.id)
 
 

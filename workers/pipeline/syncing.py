@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,7 @@ from workers.store import FolderState, NewMessage
 _log = logs.get_logger("sync")
 # A folder that is asked for without end must let its worker do other things.
 _MOST_ROUNDS = 20
+_LIST_ANEW_WITHIN_S = 5.0
 _DAY = timedelta(days=1)
 
 
@@ -93,15 +95,14 @@ async def _sync_folder(look: _Look) -> int:
 async def _round(look: _Look, state: FolderState) -> int:
     try:
         return await _follow(look, state, state.link)
-    except DeltaLinkExpired:
+    except DeltaLinkExpired as expired:
         # The ledger knows what was seen: listing the folder anew acts on nothing twice.
         _log.warning("delta_link_expired", folder=look.folder)
-        metrics.ERRORS.labels("delta_link_expired", "sync", "warning").inc()
+        metrics.ERRORS.labels(expired.code, "sync", "warning").inc()
         await look.context.store.mailboxes.forget_link(look.mailbox, look.folder, owner=look.owner)
-    try:
-        return await _follow(look, state, None)
-    except DeltaLinkExpired as again:
-        raise TemporaryError(str(again), code=again.code) from None
+        # Graph may have forgotten the links of many at once: they must not all be listed at once.
+        wait_s = random.uniform(0.0, _LIST_ANEW_WITHIN_S)  # noqa: S311
+        raise TemporaryError(str(expired), retry_after_s=wait_s, code=expired.code) from None
 
 
 async def _follow(look: _Look, state: FolderState, link: str | None) -> int:

@@ -141,6 +141,10 @@ class Mailboxes:
             self._categories.setdefault(mailbox, set()).update(name.decode() for name in names)
         return frozenset(self._categories[mailbox])
 
+    def forgo_categories(self, mailbox: str, *names: str) -> None:
+        """Have this process take these for known: they cannot be had."""
+        self._categories.setdefault(mailbox, set()).update(names)
+
     async def add_categories(self, mailbox: str, *names: str) -> None:
         if names:
             await self._redis.sadd(self._keys.categories(mailbox), *names)
