@@ -60,6 +60,12 @@ class MailboxUnavailable(TemporaryError):
     code = "mailbox_unavailable"
 
 
+class NoAnswer(TemporaryError):
+    """A language model gave no usable answer; `code` says why. Nobody waits: the local result stands."""
+
+    code = "no_answer"
+
+
 class PermanentError(EconeuraError):
     """Waiting does not help: the message goes to the dead letters, where a person sees it."""
 

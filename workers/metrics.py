@@ -99,6 +99,13 @@ NOTIFICATION_TO_DONE = _histogram(
     "Time from notification to the end of a message.",
     buckets=_LONG_SECONDS,
 )
+LLM_QUESTIONS = _counter(
+    "econeura_llm_questions_total",
+    "Questions to language models: answered by llm or cache, or why not.",
+    "outcome",
+    "organization_id",
+)
+LLM_TOKENS = _counter("econeura_llm_tokens_total", "Tokens that language models took.", "organization_id")
 
 
 def forget_process(pid: int) -> None:

@@ -103,13 +103,13 @@ class Settings(BaseSettings):
     def _base_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        return _checked_url(value).rstrip("/")
+        return checked_url(value).rstrip("/")
 
     @field_validator("entra_issuer")
     @classmethod
     def _issuer_url(cls, value: str | None) -> str | None:
         # To the letter as tokens name it: some issuers end with a slash.
-        return None if value is None else _checked_url(value)
+        return None if value is None else checked_url(value)
 
     @field_validator("entra_roles")
     @classmethod
@@ -161,7 +161,8 @@ def _scopes_by_role(text: str) -> dict[str, tuple[Scope, ...]]:
     return roles
 
 
-def _checked_url(value: str) -> str:
+def checked_url(value: str) -> str:
+    """The value; raises ValueError for one that is no URL, or that others can read in passing."""
     parts = urlsplit(value)
     if not parts.hostname or parts.scheme not in ("http", "https"):
         raise ValueError("must be a URL such as https://host")

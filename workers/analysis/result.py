@@ -80,10 +80,12 @@ class Analysis:
     notes: tuple[str, ...]
     model: str
     ms: float
+    llm: dict[str, Any] | None = None
+    """What came of asking a language model, None where the organization asks none."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; the keys of `econeura analyse` and those that traces keep besides."""
-        return {
+        shape: dict[str, Any] = {
             "id": self.id,
             "category": self.category,
             "confidence": self.confidence,
@@ -100,3 +102,4 @@ class Analysis:
             "model": self.model,
             "ms": self.ms,
         }
+        return shape if self.llm is None else shape | {"llm": self.llm}

@@ -1,12 +1,14 @@
 """The organizations file (TOML): whose mailboxes, by which rules. Read at start and again on SIGHUP."""
 
 from workers.organizations.directory import Credential, Organizations
+from workers.organizations.language_model import LlmSettings
 from workers.organizations.loading import load_organizations
 from workers.organizations.organization import Organization
 from workers.organizations.rules import Rule, Step, Template, When
 
 __all__ = [
     "Credential",
+    "LlmSettings",
     "Organization",
     "Organizations",
     "Rule",

@@ -76,3 +76,12 @@ class Organizations:
         except SettingsError as problem:
             field = "certificate" if organization.certificate is not None else "client_secret"
             raise SettingsError(f"{label}.{field}: {problem}") from None
+
+    def llm_key(self, organization: Organization) -> str | None:
+        """The key of the organization's language model, None where it needs none; raises SettingsError."""
+        if organization.llm.api_key is None:
+            return None
+        try:
+            return secret(organization.llm.api_key, relative_to=self._base_dir)
+        except SettingsError as problem:
+            raise SettingsError(f"organizations.{organization.id}.llm.api_key: {problem}") from None

@@ -9,7 +9,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from workers.job_tables import JobTimes
-from workers.organizations.rules import Address, Identifier, Mode, Rule, Strict, Template
+from workers.organizations.language_model import LlmSettings
+from workers.organizations.rules import (
+    MODEL_TEXT,
+    Address,
+    Identifier,
+    Mode,
+    Rule,
+    Strict,
+    Template,
+)
 
 
 class Organization(Strict):
@@ -32,6 +41,7 @@ class Organization(Strict):
     rules: tuple[Rule, ...] = ()
     templates: dict[str, Template] = Field(default_factory=dict)
     report_to: tuple[Address, ...] = ()
+    llm: LlmSettings = LlmSettings()
     jobs: dict[str, JobTimes] = Field(default_factory=dict)
     """Times of its own for scheduled jobs (see workers/job_tables.py)."""
 
@@ -65,7 +75,19 @@ class Organization(Strict):
             for step in rule.then:
                 if step.template is not None and step.template not in self.templates:
                     raise ValueError(f"rule {rule.name}: no template named {step.template!r} in [templates]")
+        self._check_model_texts()
         return self
+
+    def _check_model_texts(self) -> None:
+        for name, template in self.templates.items():
+            if template.subject is not None and MODEL_TEXT in template.subject:
+                raise ValueError(f"templates.{name}: {MODEL_TEXT} belongs in the body, not in the subject")
+            if not template.has_model_text:
+                continue
+            if name == "forward":
+                raise ValueError(f"templates.forward: {MODEL_TEXT} is for replies only")
+            if not self.llm.endpoint:
+                raise ValueError(f"templates.{name}: {MODEL_TEXT} needs a model; name it in [llm]")
 
     @property
     def zone(self) -> ZoneInfo:

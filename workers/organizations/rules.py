@@ -13,6 +13,8 @@ Sentiment = Literal["positive", "neutral", "negative"]
 Mode = Literal["observe", "draft", "act"]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 Address = Annotated[str, Field(pattern=r"^[^@\s<>]+@[^@\s<>]+$", max_length=254)]
+MODEL_TEXT = "llm_reply"
+"""What a template calls the text that a language model writes for this one message."""
 
 
 class Strict(BaseModel):
@@ -100,6 +102,8 @@ class Rule(Strict):
     once_per_correspondent_h: Annotated[int, Field(ge=0)] = 24
     """A correspondent gets at most one automatic reply of this rule in so many hours; 0 lifts the bound."""
     brake: Brake | None = None
+    llm_may_send: bool = False
+    """Whether a reply with text by a language model may go out without a person."""
 
     @model_validator(mode="after")
     def _answers_once(self) -> Rule:
@@ -113,3 +117,8 @@ class Template(Strict):
 
     subject: str | None = None
     body: str
+
+    @property
+    def has_model_text(self) -> bool:
+        """Whether part of it is written by a language model."""
+        return MODEL_TEXT in self.body
