@@ -25,7 +25,7 @@ def cluster(directory: Path, size: int = 3) -> Iterator[list[RedisProcess]]:
         for number in range(size):
             arguments: tuple[str, ...] = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
             arguments += ("--cluster-port", str(free_port())) if _knows_cluster_port() else ()
-            node = RedisProcess(directory / f"node{number}", port=_low_port(), arguments=arguments).start()
+            node = RedisProcess(directory / f"node{number}", port=low_port(), arguments=arguments).start()
             stack.callback(node.stop)
             nodes.append(node)
         for number, node in enumerate(nodes):
@@ -65,7 +65,7 @@ def _knows_cluster_port() -> bool:
     return int(text.split("v=")[1].split(".")[0]) >= 7
 
 
-def _low_port() -> int:
+def low_port() -> int:
     """One whose bus port (10,000 higher, before Redis 7) is a port, too."""
     return wait_for(lambda: port if (port := free_port()) < 55000 else 0)
 

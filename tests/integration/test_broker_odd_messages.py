@@ -111,8 +111,9 @@ def test_what_an_actor_did_to_its_message_does_not_keep_it_from_being_tried_agai
 
 
 @pytest.mark.parametrize("line", ["ready:urgent", "suspects", "due"])
+@pytest.mark.parametrize("entry", [b"no entry", b"\xff\x00\n", b"9" + b"0" * 20 + b" note\n{}"])
 def test_what_a_stranger_put_into_any_line_becomes_a_dead_letter(
-    broker: Broker, redis_client: redis.Redis, line: str
+    broker: Broker, redis_client: redis.Redis, line: str, entry: bytes
 ) -> None:
     done: list[int] = []
 
@@ -121,10 +122,12 @@ def test_what_a_stranger_put_into_any_line_becomes_a_dead_letter(
         done.append(1)
 
     if line == "due":
-        redis_client.zadd(broker.keys[0][line], {"no entry": PAST_MS})
+        redis_client.zadd(broker.keys[0][line], {entry: PAST_MS})
     else:
-        redis_client.rpush(broker.keys[0][line], "no entry")
+        redis_client.rpush(broker.keys[0][line], entry)
     note.send()
+    assert [message.actor for message in broker.waiting.peek()].count("") == 1
+    assert broker.stats().oldest_age_s["urgent"] == 0
     with running(broker):
         eventually(lambda: done and broker.stats().by_status["dead"] == 1)
         eventually(lambda: broker.stats().running == 0)

@@ -62,12 +62,10 @@ class Queue(RuleBasedStateMachine):
 
     def expect_taken(self, room: int) -> list[str]:
         self.turn += room
-        below_count = self.turn // 32 - (self.turn - room) // 32
         below: list[str] = []
-        for level in (3, 2, 1, 0):
-            if below_count and self.ready[level] and not below:
-                while self.ready[level] and len(below) < below_count:
-                    below.append(self.ready[level].popleft())
+        for slot in range((self.turn - room) // 32 + 1, self.turn // 32 + 1):
+            lines = [self.ready[level] for level in (3 - slot % 3, 3, 2, 1, 0) if self.ready[level]]
+            below += [line.popleft() for line in lines[:1]]
         taken: list[str] = []
         for level in range(4):
             while self.ready[level] and len(taken) < room - len(below):

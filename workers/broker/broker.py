@@ -135,7 +135,7 @@ class Broker(DramatiqBroker):
         if chosen is not middleware:
             self.middleware = [each for each in self.middleware if type(each) is not type(chosen)]
         self._heard |= {
-            name for name in _HOOKS if getattr(type(chosen), name) is not getattr(Middleware, name)
+            name for name in _HOOKS if getattr(type(chosen), name, None) is not getattr(Middleware, name)
         }
         super().add_middleware(chosen, before=before, after=after)
 

@@ -166,17 +166,22 @@ local function next_due()
   return tonumber(redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2])
 end
 
--- Best first; every 32nd message comes from the lowest level that has any, so that none starves.
+-- Best first; but every 32nd message comes from below, in turn from low, normal and high (or from the lowest level
+-- that has any), so that none starves.
 local function take(room)
   local turn = redis.call('HINCRBY', STATE, 'turn', room)
-  local from_below = math.floor(turn / 32) - math.floor((turn - room) / 32)
-  local below
-  for level = 4, 1, -1 do
-    if from_below > 0 and not below then
-      below = redis.call('LPOP', READY[level], from_below)
+  local below = {}
+  for slot = math.floor((turn - room) / 32) + 1, math.floor(turn / 32) do
+    local first = 4 - slot % 3
+    for _, level in ipairs({first, 4, 3, 2, 1}) do
+      local entry = redis.call('LPOP', READY[level])
+      if entry then
+        below[#below + 1] = entry
+        break
+      end
     end
   end
-  room = room - #(below or {})
+  room = room - #below
   for level = 1, 4 do
     if room > 0 then
       local entries = redis.call('LPOP', READY[level], room) or {}

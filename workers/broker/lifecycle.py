@@ -10,6 +10,7 @@ from dramatiq import MessageProxy, Middleware, Worker
 from dramatiq.middleware.middleware import MiddlewareError
 
 from workers.broker.delivery import Delivery
+from workers.broker.work_queue import WorkQueue
 from workers.errors import QueueUnavailable
 
 if TYPE_CHECKING:
@@ -21,14 +22,16 @@ class Lifecycle(Middleware):
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
+        self._line: WorkQueue | None = None
 
     def before_worker_boot(self, broker: DramatiqBroker, worker: Worker) -> None:
         try:
-            # It has all that dramatiq uses of a queue.
-            worker.work_queue = self._broker.open_intake(worker.worker_threads).line  # type: ignore[assignment]
+            self._line = self._broker.open_intake(worker.worker_threads).line
         except QueueUnavailable as problem:
             # Any other error would only be logged, and the worker would run on without messages.
             raise MiddlewareError(str(problem)) from problem
+        # It has all that dramatiq uses of a queue.
+        worker.work_queue = self._line  # type: ignore[assignment]
 
     def after_process_message(
         self,
@@ -38,8 +41,8 @@ class Lifecycle(Middleware):
         result: Any = None,
         exception: BaseException | None = None,
     ) -> None:
-        if isinstance(message, Delivery):
-            self._broker.intake.line.note_run(time.monotonic() - message.started_at)
+        if self._line is not None and isinstance(message, Delivery):
+            self._line.note_run(time.monotonic() - message.started_at)
 
     def before_worker_shutdown(self, broker: DramatiqBroker, worker: Worker) -> None:
         self._broker.intake.drain()

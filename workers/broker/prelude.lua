@@ -21,7 +21,7 @@ end
 -- An entry is a header line and the message as dramatiq encodes it. The header: priority (0 is urgent), times its
 -- worker died in company, times its worker died with it alone, ready time (13 digits of ms), number, space, actor.
 local FIXED = string.rep('%d', 15)
-local HEADING, NUMBER = '^(%d)' .. FIXED .. '%d+ ([^\n]*)\n', '^%d' .. FIXED .. '(%d+) '
+local HEADING, NUMBER = '^([0-3])' .. FIXED .. '%d+ ([^\n]*)\n', '^%d' .. FIXED .. '(%d+) '
 
 local function heading(entry)
   return string.match(entry, HEADING)

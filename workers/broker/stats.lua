@@ -4,7 +4,7 @@ local now = clock()
 local first = {}
 for level = 1, 4 do
   local entry = redis.call('LINDEX', READY[level], 0)
-  first[level] = entry and string.sub(entry, 4, 16) or ''
+  first[level] = entry and heading(entry) and string.sub(entry, 4, 16) or ''
 end
 local live = redis.call('ZCOUNT', LEASES, now, '+inf')
 return {text(now), redis.call('HGETALL', COUNTS), first, redis.call('LLEN', SUSPECTS), live}

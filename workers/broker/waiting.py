@@ -65,8 +65,12 @@ class Waiting:
 
 
 def _message(line: str, raw: bytes) -> WaitingMessage:
-    entry = parse(raw)
-    fields = orjson.loads(entry.body)
+    try:
+        entry = parse(raw)
+        fields = orjson.loads(entry.body)
+    except (ValueError, IndexError):
+        # Not put there by us: whoever takes it makes it a dead letter.
+        return WaitingMessage(line, "", PRIORITIES[-1], 0, "", {}, {})
     return WaitingMessage(
         line=line,
         actor=entry.actor,
