@@ -14,12 +14,10 @@ from api.keyring import Keyring
 from api.refusals import Refusal, unavailable
 from api.routes import Handler, Route
 from api.wiring import ENTRA, KEYRING
-from workers import logs
 from workers.errors import SettingsError, TemporaryError
 from workers.scopes import Scope
 from workers.settings import Settings
 
-_log = logs.get_logger("api")
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
@@ -33,8 +31,7 @@ class Access:
         """The handler, for callers that may use the route; others are refused with 401 or 403."""
         if route.needs == "nothing":
             return handler
-        needs, is_whole_service, is_audited = route.needs, route.whole_service, route.needs in _AUDITED
-        identified, label = self._identified, f"{route.method} {route.path}"
+        needs, is_whole_service, identified = route.needs, route.whole_service, self._identified
 
         async def handle(request: web.Request) -> web.StreamResponse:
             caller = await identified(request, needs)
@@ -43,8 +40,6 @@ class Access:
                     "bound_key", "this is about the whole service and the key is bound to an organization"
                 )
             request[CALLER] = caller
-            if is_audited:
-                _log.info("key_used", keyId=caller.id, route=label)
             return await handler(request)
 
         return handle
@@ -72,9 +67,6 @@ class Access:
         if needs not in key.scopes:
             raise _forbidden("missing_scope", f"the key is not good for this: it lacks the scope {needs}")
         return Caller(key.id, frozenset(key.organizations) or None)
-
-
-_AUDITED = frozenset({"operate", "admin"})
 
 
 async def _by_token(entra: EntraTokens, text: str, needs: Scope) -> Caller:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from api import serving, wiring
 from api.access import Access, require_safe_start
+from api.audit import AUDIT, audited
 from api.bodies import BODY_LIMIT_BYTES
 from api.cron import CRON
 from api.dead_letters import DEAD_LETTERS
@@ -42,6 +43,7 @@ RESOURCES = (
     DEAD_LETTERS,
     REPORTS,
     EXPORTS,
+    AUDIT,
     HEALTH,
     METRICS,
     DOCS,
@@ -71,7 +73,9 @@ def create_app(settings: Settings) -> web.Application:
     )
     app.on_startup.append(_require_safe_start)
     for route in ROUTE_TABLE:
-        handler = answered_once(route.handler) if route.is_repeatable else route.handler
+        handler = audited(route)
+        if route.is_repeatable:
+            handler = answered_once(handler)
         app.router.add_route(route.method, route.path, access.guarded(route, handler))
     return app
 

@@ -14,6 +14,11 @@ class Caller:
     id: str
     organizations: frozenset[str] | None
 
+    @property
+    def name(self) -> str:
+        """As the audit log names them: `key:ID`, `entra:ID`, or `local`."""
+        return self.id if ":" in self.id else f"key:{self.id}" if self.id else "local"
+
     def may_see(self, organization_id: str | None) -> bool:
         """Whether what belongs to this organization (None: to none of them) is the caller's to see."""
         return self.organizations is None or organization_id in self.organizations

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from aiohttp import web
 
 from api import routes
+from api.audit import note
 from api.envelope import answer
 from api.refusals import invalid
 from api.routes import NOTHING, Answer, Routes
@@ -22,13 +23,11 @@ from api.schemas.cron import (
     RunsQuery,
 )
 from api.wiring import STORE
-from workers import logs
 from workers.errors import BadSchedule
 from workers.store import Schedule
 from workers.store.job_state import JobState
 
 CRON = Routes("schedule")
-_log = logs.get_logger("api")
 
 
 @CRON.add(
@@ -93,14 +92,13 @@ async def list_cron_runs(request: web.Request, asked: RunsQuery) -> web.Response
     takes=NOTHING,
     needs="operate",
     whole_service=True,
+    changes="cron.enabled",
     answers={200: Answer("Enabled.", OneCronJob)},
     refusals=(404,),
 )
 async def enable_cron_job(request: web.Request, _: None) -> web.Response:
     """Let a job fire again, from now on."""
-    job = await _schedule(request).enable(_job_id(request))
-    _log.info("cron_job_enabled", job=job.id)
-    return _one(job)
+    return _one(await _schedule(request).enable(_job_id(request)))
 
 
 @CRON.add(
@@ -109,14 +107,13 @@ async def enable_cron_job(request: web.Request, _: None) -> web.Response:
     takes=NOTHING,
     needs="operate",
     whole_service=True,
+    changes="cron.disabled",
     answers={200: Answer("Disabled.", OneCronJob)},
     refusals=(404,),
 )
 async def disable_cron_job(request: web.Request, _: None) -> web.Response:
     """Stop a job's fires. Its history stays, and it can still be run by hand."""
-    job = await _schedule(request).disable(_job_id(request))
-    _log.info("cron_job_disabled", job=job.id)
-    return _one(job)
+    return _one(await _schedule(request).disable(_job_id(request)))
 
 
 @CRON.add(
@@ -125,14 +122,13 @@ async def disable_cron_job(request: web.Request, _: None) -> web.Response:
     takes=NOTHING,
     needs="operate",
     whole_service=True,
+    changes="cron.run",
     answers={202: Answer("Asked for; a scheduler publishes it.", OneCronJob)},
     refusals=(404,),
 )
 async def run_cron_job(request: web.Request, _: None) -> web.Response:
     """Run a job once, as soon as none of its runs is at work."""
-    job = await _schedule(request).run_now(_job_id(request))
-    _log.info("cron_job_run_by_hand", job=job.id)
-    return _one(job, status=202)
+    return _one(await _schedule(request).run_now(_job_id(request)), status=202)
 
 
 @CRON.add(
@@ -141,6 +137,7 @@ async def run_cron_job(request: web.Request, _: None) -> web.Response:
     takes=routes.body(NewSchedule),
     needs="operate",
     whole_service=True,
+    changes="cron.moved",
     answers={200: Answer("Moved.", OneCronJob)},
     refusals=(404,),
 )
@@ -150,7 +147,7 @@ async def move_cron_job(request: web.Request, given: NewSchedule) -> web.Respons
         job = await _schedule(request).reschedule(_job_id(request), given.schedule, given.timezone)
     except BadSchedule as unreadable:
         raise invalid(unreadable.field, str(unreadable)) from None
-    _log.info("cron_job_moved", job=job.id, schedule=job.schedule, timezone=job.timezone)
+    note(request, organization_id=None, schedule=job.schedule, timezone=job.timezone)
     return _one(job)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from api.background import beside
 from workers import logs
 from workers.errors import SettingsError
 from workers.settings import Settings
-from workers.store import ApiKey, ApiKeys
+from workers.store import ApiKey, ApiKeys, Change, Store
 from workers.store.api_keys import file_key, ids_in
 
 _log = logs.get_logger("api")
@@ -32,8 +32,9 @@ class Keyring:
 
     def __init__(self, settings: Settings) -> None:
         """Raises SettingsError where a key file holds no key."""
-        self._of_files = _read_files(settings)
-        self._are_stored = False
+        texts = _read_files(settings)
+        self._of_files = {key_id: file_key(key_id, text) for key_id, text in texts.items()}
+        self._texts_to_store = texts
         self._known = self._of_files
         self._was_read = False
         self._used_ms: dict[str, int] = {}
@@ -59,35 +60,31 @@ class Keyring:
         return right[0]
 
     @asynccontextmanager
-    async def following(self, stored: ApiKeys) -> AsyncIterator[None]:
+    async def following(self, store: Store) -> AsyncIterator[None]:
         """Know the keys from now on; at the end it is told when each was last used."""
-        await self._read(stored)
+        await self._read(store)
         try:
-            async with beside(self._follow(stored)):
+            async with beside(self._follow(store)):
                 yield
         finally:
             with suppress(*_AWAY):
                 async with asyncio.timeout(_GOODBYE_S):
-                    await self._tell_used(stored)
+                    await self._tell_used(store.api_keys)
 
-    async def _follow(self, stored: ApiKeys) -> None:
+    async def _follow(self, store: Store) -> None:
         tell_at = time.monotonic() + _TELL_USED_EVERY_S
         while True:
             await asyncio.sleep(READ_EVERY_S)
-            await self._read(stored)
+            await self._read(store)
             if time.monotonic() > tell_at:
                 tell_at = time.monotonic() + _TELL_USED_EVERY_S
                 with suppress(*_AWAY):
-                    await self._tell_used(stored)
+                    await self._tell_used(store.api_keys)
 
-    async def _read(self, stored: ApiKeys) -> None:
+    async def _read(self, store: Store) -> None:
         try:
-            found = await stored.all()
-            if not self._are_stored:
-                # Seen in lists, and known to processes that have no such files.
-                for key in self._of_files.values():
-                    await stored.add(key)
-                self._are_stored = True
+            found = await store.api_keys.all()
+            await self._store_those_of_files(store, found)
         except _AWAY as away:
             _log.warning("keys_not_read", reason=type(away).__name__)
         except ValueError as unreadable:
@@ -96,16 +93,25 @@ class Keyring:
         else:
             self._known, self._was_read = {**found, **self._of_files}, True
 
+    async def _store_those_of_files(self, store: Store, found: Mapping[str, ApiKey]) -> None:
+        """So that they are seen in lists, and known to processes that have no such files."""
+        for key_id, text in list(self._texts_to_store.items()):
+            if not found.get(key_id, _NOBODY).is_made_of(text):
+                await store.api_keys.add(self._of_files[key_id])
+                told = {"scopes": ",".join(self._of_files[key_id].scopes)}
+                await store.audit.note(Change("key.created", "file", target=key_id, details=told))
+            del self._texts_to_store[key_id]
+
     async def _tell_used(self, stored: ApiKeys) -> None:
         used, self._used_ms = self._used_ms, {}
         await stored.note_used({key_id: at for key_id, at in used.items() if key_id in self._known})
 
 
-def _read_files(settings: Settings) -> dict[str, ApiKey]:
-    """The keys that the operator brought, by id."""
+def _read_files(settings: Settings) -> dict[str, str]:
+    """The texts of the keys that the operator brought, by id."""
     paths = {"bootstrap": settings.bootstrap_key_file, "metrics": settings.metrics_key_file}
     return {
-        key_id: file_key(key_id, _read_file(f"ECONEURA_{key_id.upper()}_KEY_FILE", path))
+        key_id: _read_file(f"ECONEURA_{key_id.upper()}_KEY_FILE", path)
         for key_id, path in paths.items()
         if path is not None
     }

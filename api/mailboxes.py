@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from api import routes
+from api.audit import note
 from api.envelope import answer
 from api.looks import Place
 from api.routes import Answer, Routes
@@ -20,6 +21,7 @@ MAILBOXES = Routes("mailboxes")
     "/mailboxes/{mailbox}/sync",
     takes=routes.body(SyncMailbox),
     needs="operate",
+    changes="mailbox.sync_asked",
     answers={202: Answer("Queued.", SyncQueued)},
     refusals=(404,),
 )
@@ -28,4 +30,5 @@ async def sync_mailbox(request: web.Request, given: SyncMailbox) -> web.Response
     mailbox = request.match_info["mailbox"].lower()
     organization = visible(request).owner(mailbox, given.organization_id)
     await request.app[LOOKS].want(Place(organization.id, mailbox))
+    note(request, organization_id=organization.id)
     return answer(SyncQueued(mailbox=mailbox, organization_id=organization.id, status="queued"), status=202)

@@ -8,18 +8,17 @@ from collections.abc import Set as AbstractSet
 from aiohttp import web
 
 from api import routes
+from api.audit import note
 from api.envelope import answer
 from api.refusals import invalid
 from api.routes import NOTHING, Answer, Routes
 from api.schemas.organizations import OneOrganization, OrganizationList, ShownOrganization, ShownRule, Switch
 from api.visibility import visible
 from api.wiring import STORE
-from workers import logs
 from workers.decisions import default_rules, rule_named
 from workers.organizations import Organization, Rule
 
 ORGANIZATIONS = Routes("organizations")
-_log = logs.get_logger("api")
 
 
 @ORGANIZATIONS.add(
@@ -42,6 +41,7 @@ async def list_organizations(request: web.Request, _: None) -> web.Response:
     "/organizations/{id}/pause",
     takes=routes.body(Switch),
     needs="operate",
+    changes="organization.paused",
     answers={200: Answer("Paused.", OneOrganization)},
     refusals=(404,),
 )
@@ -49,7 +49,7 @@ async def pause(request: web.Request, given: Switch) -> web.Response:
     """Stop acting for an organization, or by one of its rules. Messages are still recorded and analysed."""
     organization = _named(request, given)
     await request.app[STORE].switches.pause(organization.id, given.rule)
-    _log.info("paused", organizationId=organization.id, rule=given.rule)
+    note(request, organization_id=organization.id, rule=given.rule)
     return answer(OneOrganization(organization=await _shown(request, organization)))
 
 
@@ -58,6 +58,7 @@ async def pause(request: web.Request, given: Switch) -> web.Response:
     "/organizations/{id}/resume",
     takes=routes.body(Switch),
     needs="operate",
+    changes="organization.resumed",
     answers={200: Answer("Resumed.", OneOrganization)},
     refusals=(404,),
 )
@@ -65,7 +66,7 @@ async def resume(request: web.Request, given: Switch) -> web.Response:
     """Act again. What the configuration file pauses stays paused."""
     organization = _named(request, given)
     await request.app[STORE].switches.resume(organization.id, given.rule)
-    _log.info("resumed", organizationId=organization.id, rule=given.rule)
+    note(request, organization_id=organization.id, rule=given.rule)
     return answer(OneOrganization(organization=await _shown(request, organization)))
 
 

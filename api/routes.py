@@ -76,7 +76,8 @@ class Answer:
 class Route:
     """One route. `refusals` are the error statuses of its own, besides those that any request may get.
 
-    `whole_service`: about no single organization, so not for a key that is bound to one.
+    `whole_service`: about no single organization, so not for a key that is bound to one. `changes`: how the
+    audit log calls it, "" where nothing is changed.
     """
 
     method: str
@@ -89,6 +90,7 @@ class Route:
     takes: Takes[Any]
     needs: Needs
     whole_service: bool
+    changes: str
     answers: Mapping[int, Answer]
     refusals: tuple[int, ...]
     request_headers: Mapping[str, str]
@@ -115,6 +117,7 @@ class Routes:
         answers: Mapping[int, Answer],
         takes: Takes[Taken],
         whole_service: bool = False,
+        changes: str = "",
         refusals: tuple[int, ...] = (),
         request_headers: Mapping[str, str] | None = None,
     ) -> Callable[[Callable[[web.Request, Taken], Awaitable[web.StreamResponse]]], None]:
@@ -141,6 +144,7 @@ class Routes:
                     takes=takes,
                     needs=needs,
                     whole_service=whole_service,
+                    changes=changes,
                     answers=answers,
                     refusals=refusals,
                     request_headers=request_headers or {},

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from api import routes
+from api.audit import note
 from api.caller import CALLER
 from api.envelope import answer
 from api.refusals import Refusal, invalid, not_found
@@ -57,6 +58,7 @@ async def list_subscriptions(request: web.Request, asked: SubscriptionsQuery) ->
     "/subscriptions",
     takes=routes.body(NewSubscription),
     needs="operate",
+    changes="subscription.created",
     answers={201: Answer("Subscribed.", OneSubscription)},
     refusals=(404, 409, 502),
 )
@@ -76,7 +78,7 @@ async def create_subscription(request: web.Request, given: NewSubscription) -> w
         if (former.mailbox, former.folder) == (mailbox, folder):
             await subscribing.remove(context, former.organization_id, former.id)
     made = await subscribing.subscribe(context, organization, mailbox, folder)
-    _log.info("subscribed", organizationId=organization.id, subscription=made.id)
+    note(request, organization_id=organization.id, subscription=made.id, mailbox=mailbox, folder=folder)
     return answer(OneSubscription(subscription=_shown(made, at_graph=True)), status=201)
 
 
@@ -85,6 +87,7 @@ async def create_subscription(request: web.Request, given: NewSubscription) -> w
     "/subscriptions/{id}",
     takes=NOTHING,
     needs="operate",
+    changes="subscription.removed",
     answers={200: Answer("Gone, at Graph and here.", Deleted)},
     refusals=(404, 502),
 )
@@ -94,7 +97,12 @@ async def delete_subscription(request: web.Request, _: None) -> web.Response:
     if subscription is None or not request[CALLER].may_see(subscription.organization_id):
         raise not_found("no such subscription")
     await subscribing.remove(request.app[CONTEXT], subscription.organization_id, subscription.id)
-    _log.info("unsubscribed", organizationId=subscription.organization_id, subscription=subscription.id)
+    note(
+        request,
+        organization_id=subscription.organization_id,
+        mailbox=subscription.mailbox,
+        folder=subscription.folder,
+    )
     return answer(Deleted(id=subscription.id, deleted=True))
 
 

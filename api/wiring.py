@@ -63,7 +63,7 @@ async def open_store(app: web.Application) -> AsyncIterator[None]:
 
 async def open_keyring(app: web.Application) -> AsyncIterator[None]:
     """The API keys, known from here on."""
-    async with app[KEYRING].following(app[STORE].api_keys):
+    async with app[KEYRING].following(app[STORE]):
         yield
 
 

@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     report_retention_days: PositiveInt = 400
     export_retention_days: PositiveInt = 800
     dead_letter_retention_days: PositiveInt = 30
+    audit_retention_days: PositiveInt = 400
     export_url: str | None = None
 
     # Telling.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import redis
 
+from tests.api_service import Api, serving
+from tests.dead_letters import Killer
 from workers.broker import Broker
 
 
@@ -17,3 +20,16 @@ def broker(redis_client: redis.Redis) -> Iterator[Broker]:
     broker.connect(redis_client)
     yield broker
     broker.close()
+
+
+@pytest.fixture
+async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    """The api with its usual organizations, open to this machine."""
+    async with serving(redis_url, tmp_path) as api:
+        yield api
+
+
+@pytest.fixture
+def kill(redis_client: redis.Redis) -> Killer:
+    """Makes dead letters."""
+    return Killer(redis_client)

@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-import redis
 
-from tests.api_service import Api, serving
+from tests.api_service import Api
 from tests.dead_letters import Killer
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
-    async with serving(redis_url, tmp_path) as api:
-        yield api
-
-
-@pytest.fixture
-def kill(redis_client: redis.Redis) -> Killer:
-    return Killer(redis_client)
 
 
 async def test_a_dead_letter_tells_what_happened(api: Api, kill: Killer) -> None:

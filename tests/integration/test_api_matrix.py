@@ -24,7 +24,7 @@ from tests.dead_letters import Killer
 from workers.reports import files
 from workers.scopes import SCOPES, Scope
 from workers.settings import load_settings
-from workers.store import NewJob, NewMessage, Store, Subscription
+from workers.store import Change, NewJob, NewMessage, Store, Subscription
 from workers.store.api_keys import new_key
 
 OWNER, OTHER = "acme", "solo"
@@ -65,6 +65,7 @@ CALLS: Mapping[tuple[str, str], Call] = {
     ("POST", "/dead-letters/retry"): Call("nothing of theirs", body={}),
     ("DELETE", "/dead-letters/{id}"): Call("not found", "/dead-letters/{letter}"),
     ("DELETE", "/dead-letters"): Call("nothing of theirs"),
+    ("GET", "/audit"): Call("nothing of theirs"),
     ("GET", "/reports"): Call("nothing of theirs"),
     ("GET", "/reports/{date}"): Call("not found", "/reports/2026-11-21"),
     ("GET", "/exports"): Call("nothing of theirs"),
@@ -138,6 +139,7 @@ async def api(
     await store.ledger.record(OWNER, SUPPORT, [NewMessage("m1", {"subject": "Hola"})])
     times = ("2099-01-01T00:00:00+00:00", "2026-11-22T10:00:00+00:00")
     await store.subscriptions.save(Subscription("subscription-1", OWNER, SUPPORT, "inbox", "s", *times))
+    await store.audit.note(Change("organization.paused", "brake", OWNER))
     write_files(tmp_path / "data")
     async with serving(
         redis_url, tmp_path, graph_url=f"{NOWHERE}/v1.0", login_url=NOWHERE, graph_timeout_s=1.0

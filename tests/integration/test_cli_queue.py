@@ -64,6 +64,9 @@ def test_dead_letters_are_shown_counted_sent_again_and_dropped(broker: Broker, r
     assert queue(redis_url, "purge", "--all", "--limit", "1")[1] == "1 dropped\n"
     stats = broker.stats()
     assert (stats.waiting, stats.dead) == (1, 1)
+    told = econeura("audit", env=environment(REDIS_URL=redis_url)).stdout.splitlines()
+    assert [line.split()[1] for line in told] == ["dead_letters.dropped", "dead_letters.retried"]
+    assert listed[0].split()[0] in told[1] and "count=1" in told[0]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from workers.cleanup import files, orphans
 from workers.cleanup.sweep import clean_up
 from workers.pipeline.context import Context
 from workers.settings import load_settings
-from workers.store import NewMessage
+from workers.store import Change, NewMessage
 
 ORG, BOX = "acme", "soporte@acme.example"
 
@@ -132,6 +132,18 @@ async def test_old_dead_letters_go(context: Context, broker: Broker, redis_clien
     figures = await clean_up(context, broker)
     assert figures["deadLetters"]["count"] == 1
     assert redis_client.zcard(keys["dead"]) == 1
+
+
+async def test_changes_past_their_retention_are_forgotten(context: Context, broker: Broker) -> None:
+    audit, key = context.store.audit, context.store.keys.audit()
+    old_ms = int((datetime.now(UTC) - timedelta(days=401)).timestamp() * 1000)
+    change = orjson.dumps({"what": "key.revoked", "by": "cli:root/host"})
+    await context.store.redis.xadd(key, {"change": change}, id=f"{old_ms}-0")
+    await audit.note(Change("key.created", "cli:root/host"))
+    assert (await clean_up(context, broker, dry_run=True))["audit"]["count"] == 1
+    assert (await clean_up(context, broker))["audit"]["count"] == 1
+    (kept,), _ = await audit.page()
+    assert kept.change.what == "key.created"
 
 
 def test_old_folders_go_and_others_are_left_alone(tmp_path: Path) -> None:

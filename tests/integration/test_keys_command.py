@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,22 @@ def test_a_mistake_is_named_and_no_key_is_made(
     refused = econeura("keys", "create", "--name", "x", *words, env=env)
     assert (refused.returncode, refused.stdout, named in refused.stderr) == (2, "", True)
     assert len(econeura("keys", "list", env=env).stdout.splitlines()) == 1
+
+
+def test_the_audit_log_says_who_made_and_ended_a_key(env: dict[str, str]) -> None:
+    words = ("--name", "crm", "--scope", "read", "--organization", "acme")
+    made = econeura("keys", "create", *words, env=env).stdout
+    key_id, secret = made.split("_")[1], made.strip().split("_", 2)[2]
+    econeura("keys", "revoke", key_id, env=env)
+    told = econeura("audit", "--json", env=env).stdout
+    ended, begun = map(json.loads, told.splitlines())
+    assert (begun["what"], begun["target"], begun["organizationId"]) == ("key.created", key_id, "acme")
+    assert begun["details"] == {"name": "crm", "scopes": "read", "organizations": "acme"}
+    assert (ended["what"], ended["target"]) == ("key.revoked", key_id)
+    assert begun["by"].startswith("cli:") and begun["by"] == ended["by"]
+    assert secret not in told
+    shown = econeura("audit", "--limit", "1", "--organization", "acme", env=env).stdout
+    assert "key.created" in shown and key_id in shown and "key.revoked" not in shown
 
 
 def test_redis_away_is_said_in_a_line(tmp_path: Path) -> None:

@@ -143,6 +143,17 @@ class TestAChangedConfiguration:
         assert (record.state, record.reason) == ("skipped", "mailbox_not_configured")
 
 
+async def test_a_rule_that_applies_too_often_pauses_itself_and_says_so(world: World) -> None:
+    world.configure(RULES.replace('"archive" ]', '"archive" ]\nbrake = { per_hour = 2 }'))
+    for number in range(3):
+        world.deliver(subject=f"{INVOICE}-{number}")
+    await world.handle()
+    assert await world.context.store.switches.paused() == {"acme/facturas"}
+    ((entry,), _) = await world.context.store.audit.page()
+    assert (entry.change.what, entry.change.by) == ("organization.paused", "brake")
+    assert entry.change.details == {"rule": "facturas", "applied": 3, "of": 3}
+
+
 class TestDeathAndNewLife:
     async def die(self, world: World, message_id: str) -> None:
         await death.record_death(

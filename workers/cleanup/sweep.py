@@ -30,6 +30,7 @@ async def clean_up(context: Context, broker: Broker, *, dry_run: bool = False) -
         "deadLetters": await asyncio.to_thread(
             _purge_dead_letters, broker, settings.dead_letter_retention_days * _DAY_S, dry_run
         ),
+        "audit": await _forget_changes(context, now, dry_run=dry_run),
         "orphans": await orphans.sweep(context, now, dry_run=dry_run),
         "reports": await asyncio.to_thread(
             files.remove_old_reports,
@@ -51,6 +52,13 @@ async def clean_up(context: Context, broker: Broker, *, dry_run: bool = False) -
         "bytes": sum(step.bytes for step in steps.values()),
         **figures,
     }
+
+
+async def _forget_changes(context: Context, now: datetime, *, dry_run: bool) -> Removed:
+    audit = context.store.audit
+    old_ms = int((now - timedelta(days=context.settings.audit_retention_days)).timestamp() * 1000)
+    count = await (audit.count_before(old_ms) if dry_run else audit.forget_before(old_ms))
+    return Removed(count)
 
 
 def _purge_dead_letters(broker: Broker, older_than_s: float, dry_run: bool) -> Removed:

@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "analyse": "say what a message means: .eml files or JSON lines in, JSON lines out; needs no service",
     "train": "train the analysis' model on the corpus and labelled mail (needs the extra train)",
     "keys": "create, list and revoke the API keys",
+    "audit": "see who changed what",
     "queue": "see what waits and what became a dead letter; send dead letters again or drop them",
     "check": "verify settings, Redis, Graph access and webhook reachability, and say what to fix",
 }

@@ -17,10 +17,12 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from workers.commands import session
+
 if TYPE_CHECKING:
     from workers.scopes import Scope
     from workers.settings import Settings
-    from workers.store import ApiKeys
+    from workers.store import ApiKeys, Store
 
 _LONGEST_NAME = 100
 _LONGEST_DAYS = 36500
@@ -53,35 +55,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Returns 1 where there is no key to revoke."""
-    from workers import logs, redis_server
-    from workers.settings import load_settings
-
-    settings = load_settings()
-    logs.configure("keys", level="error", form=settings.log_format)
-    with redis_server.available(settings) as ready:
-        return asyncio.run(_run(arguments, ready))
+    with session.begun("keys") as settings:
+        return asyncio.run(_run(arguments, settings))
 
 
 async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
-    from redis import RedisError
-
-    from workers.errors import TemporaryError
     from workers.store import Store
 
-    try:
-        async with Store.open(settings) as store:
-            if arguments.action == "create":
-                return await _create(arguments, settings, store.api_keys)
-            if arguments.action == "list":
-                return await _list(store.api_keys)
-            return await _revoke(arguments.id, store.api_keys)
-    except RedisError as away:
-        raise TemporaryError(f"redis: {away}") from away
+    async with Store.open(settings) as store:
+        if arguments.action == "create":
+            return await _create(arguments, settings, store)
+        if arguments.action == "list":
+            return await _list(store.api_keys)
+        return await _revoke(arguments.id, store)
 
 
-async def _create(arguments: argparse.Namespace, settings: Settings, keys: ApiKeys) -> int:
+async def _create(arguments: argparse.Namespace, settings: Settings, store: Store) -> int:
     from workers.errors import SettingsError
     from workers.organizations import load_organizations
+    from workers.store import Change
     from workers.store.api_keys import new_key
 
     organizations = tuple(dict.fromkeys(arguments.organization))
@@ -96,7 +88,10 @@ async def _create(arguments: argparse.Namespace, settings: Settings, keys: ApiKe
         organizations=organizations,
         expires_in_s=None if days is None else days * 86400,
     )
-    await keys.add(key)
+    await store.api_keys.add(key)
+    told = {"name": key.name, "scopes": ",".join(key.scopes), "organizations": ",".join(organizations)}
+    only = organizations[0] if len(organizations) == 1 else ""
+    await store.audit.note(Change("key.created", session.operator(), only, key.id, told))
     # The key alone on standard output: a script may take it from there.
     print(text, flush=True)
     print(f"{key.id}: made, and shown only now. End it with: econeura keys revoke {key.id}", file=sys.stderr)
@@ -124,10 +119,13 @@ async def _list(keys: ApiKeys) -> int:
     return 0
 
 
-async def _revoke(key_id: str, keys: ApiKeys) -> int:
-    if not await keys.revoke(key_id):
+async def _revoke(key_id: str, store: Store) -> int:
+    from workers.store import Change
+
+    if not await store.api_keys.revoke(key_id):
         print(f"econeura: no key {key_id!r}; 'econeura keys list' shows them", file=sys.stderr)
         return 1
+    await store.audit.note(Change("key.revoked", session.operator(), target=key_id))
     print(f"{key_id}: revoked", file=sys.stderr)
     return 0
 

@@ -10,15 +10,18 @@ econeura queue purge --all --older-than-days 30 --dry-run
 from __future__ import annotations
 
 import argparse
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from workers import clock
+from workers.commands import session
 
 if TYPE_CHECKING:
     from workers.broker import Broker
     from workers.broker.dead_letters import Filter
+    from workers.settings import Settings
 
 _DAY_S = 86400
 _MOST = 100_000
@@ -45,27 +48,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Returns 1 where the dead letter named is not there."""
-    import redis
-
-    from workers import logs, redis_server
     from workers.broker import Broker
-    from workers.errors import QueueUnavailable, SettingsError
+    from workers.errors import SettingsError
     from workers.redis_clients import connect_sync
-    from workers.settings import load_settings
 
     if getattr(arguments, "limit", 1) not in range(1, _MOST + 1):
         raise SettingsError(f"--limit: a number from 1 to {_MOST}")
     if arguments.action in ("retry", "purge") and bool(arguments.id) == arguments.all:
         raise SettingsError(f"{arguments.action}: name one ID, or say --all (perhaps with a filter)")
-    settings = load_settings()
-    logs.configure("queue", level="error", form=settings.log_format)
-    with redis_server.available(settings) as ready:
-        broker = Broker(ready.namespace, partitions=ready.partitions)
-        broker.connect(connect_sync(ready))
+    with session.begun("queue") as settings:
+        broker = Broker(settings.namespace, partitions=settings.partitions)
+        broker.connect(connect_sync(settings))
         try:
-            return _ACTIONS[arguments.action](broker, arguments)
-        except redis.RedisError as away:
-            raise QueueUnavailable(f"redis: {away}") from away
+            return _ACTIONS[arguments.action](broker, arguments, settings)
         finally:
             broker.close()
 
@@ -89,7 +84,7 @@ def _filter(arguments: argparse.Namespace) -> Filter:
     )
 
 
-def _stats(broker: Broker, _: argparse.Namespace) -> int:
+def _stats(broker: Broker, _: argparse.Namespace, __: Settings) -> int:
     stats = broker.stats()
     print(f"{'PRIORITY':<10}{'WAITING':>9}{'RUNNING':>9}{'DELAYED':>9}{'DEAD':>9}{'OLDEST':>10}")
     for priority, sizes in stats.by_priority.items():
@@ -99,28 +94,30 @@ def _stats(broker: Broker, _: argparse.Namespace) -> int:
     return 0
 
 
-def _peek(broker: Broker, arguments: argparse.Namespace) -> int:
+def _peek(broker: Broker, arguments: argparse.Namespace, __: Settings) -> int:
     for message in broker.waiting.peek(arguments.limit):
         line = message.line.removeprefix("ready:")
         print(f"{_moment(message.ready_ms)}  {line:<8} {message.actor:<18} {message.message_id}")
     return 0
 
 
-def _dead(broker: Broker, arguments: argparse.Namespace) -> int:
+def _dead(broker: Broker, arguments: argparse.Namespace, __: Settings) -> int:
     letters, _ = broker.dead_letters.page(_filter(arguments), limit=arguments.limit)
     for letter in letters:
         print(f"{letter.id}  {_moment(letter.died_ms)}  {letter.actor:<18} {letter.reason}: {letter.error}")
     return 0
 
 
-def _retry(broker: Broker, arguments: argparse.Namespace) -> int:
+def _retry(broker: Broker, arguments: argparse.Namespace, settings: Settings) -> int:
     letters = broker.dead_letters
-    return _change(arguments, "sent again", letters.retry, letters.retry_many)
+    changed = _change(arguments, "sent again", letters.retry, letters.retry_many)
+    return _ended(arguments, settings, "dead_letters.retried", changed)
 
 
-def _purge(broker: Broker, arguments: argparse.Namespace) -> int:
+def _purge(broker: Broker, arguments: argparse.Namespace, settings: Settings) -> int:
     letters = broker.dead_letters
-    return _change(arguments, "dropped", letters.purge, letters.purge_many)
+    changed = _change(arguments, "dropped", letters.purge, letters.purge_many)
+    return _ended(arguments, settings, "dead_letters.dropped", changed)
 
 
 def _change(
@@ -131,6 +128,15 @@ def _change(
     else:
         changed = many(_filter(arguments), limit=arguments.limit, dry_run=arguments.dry_run)
     print(f"{changed} {'would be ' if arguments.dry_run else ''}{done}")
+    return changed
+
+
+def _ended(arguments: argparse.Namespace, settings: Settings, what: str, changed: int) -> int:
+    """Note what was changed; returns the exit code."""
+    if changed and not arguments.dry_run:
+        told = {"count": changed, "actor": arguments.actor, "reason": arguments.reason}
+        organization_id, letter_id = arguments.organization or "", arguments.id or ""
+        asyncio.run(session.note(settings, what, organization_id=organization_id, target=letter_id, **told))
     return 1 if arguments.id and not changed else 0
 
 
@@ -138,7 +144,7 @@ def _moment(at_ms: int) -> str:
     return clock.written(datetime.fromtimestamp(at_ms / 1000, UTC))
 
 
-_ACTIONS: dict[str, Callable[[Broker, argparse.Namespace], int]] = {
+_ACTIONS: dict[str, Callable[[Broker, argparse.Namespace, Settings], int]] = {
     "stats": _stats,
     "peek": _peek,
     "dead": _dead,

@@ -11,7 +11,7 @@ from workers.analysis.mail import Mail
 from workers.decisions import Decision, Facts, brake_trips, decide, rule_named
 from workers.organizations import Organization
 from workers.pipeline.context import Context
-from workers.store import PlannedStep, Record
+from workers.store import Change, PlannedStep, Record
 
 _log = logs.get_logger("pipeline")
 
@@ -44,6 +44,8 @@ async def _braked(context: Context, organization: Organization, decision: Decisi
     if rule is None or decision.paused or not brake_trips(rule, by_rule, by_all):
         return decision
     await switches.pause(organization.id, rule.name)
+    told: dict[str, str | int] = {"rule": rule.name, "applied": by_rule, "of": by_all}
+    await context.store.audit.note(Change("organization.paused", "brake", organization.id, details=told))
     metrics.ERRORS.labels("rule_paused_itself", "pipeline", "warning").inc()
     _log.warning("rule_paused_itself", rule=rule.name, applied=by_rule, of=by_all)
     return replace(decision, paused=True)

@@ -10,6 +10,7 @@ from workers.redis_clients import AsyncRedis, connect
 from workers.settings import Settings
 from workers.store.answers import Answers
 from workers.store.api_keys import ApiKey, ApiKeys
+from workers.store.audit import Audit, Change
 from workers.store.exports import Exports
 from workers.store.health import HealthRecords
 from workers.store.jobs import Job, Jobs, NewJob
@@ -27,6 +28,8 @@ __all__ = [
     "Answers",
     "ApiKey",
     "ApiKeys",
+    "Audit",
+    "Change",
     "Ended",
     "Exports",
     "FolderState",
@@ -70,6 +73,7 @@ class Store:
     report_mails: ReportMails
     api_keys: ApiKeys
     answers: Answers
+    audit: Audit
 
     @classmethod
     def over(cls, client: AsyncRedis, settings: Settings) -> Store:
@@ -94,6 +98,7 @@ class Store:
             report_mails=ReportMails(client, keys),
             api_keys=ApiKeys(client, keys),
             answers=Answers(client, keys),
+            audit=Audit(client, keys),
         )  # fmt: skip
 
     @classmethod

@@ -81,6 +81,10 @@ class Keys:
         """Hash: id of an API key -> when it was last used (ms)."""
         return self._key("api-keys-used")
 
+    def audit(self) -> str:
+        """Stream: who changed what."""
+        return self._key("audit")
+
     def idempotent(self, caller: str, name: str) -> str:
         """String: the answer to a request that its caller named, or a claim while it is in hand (JSON)."""
         return self._key("idempotent", caller, fingerprint(name))
