@@ -5,15 +5,18 @@ from workers.organizations.language_model import LlmSettings
 from workers.organizations.loading import load_organizations
 from workers.organizations.organization import Organization
 from workers.organizations.rules import Rule, Step, Template, When
+from workers.organizations.webhooks import EventType, Webhook
 
 __all__ = [
     "Credential",
+    "EventType",
     "LlmSettings",
     "Organization",
     "Organizations",
     "Rule",
     "Step",
     "Template",
+    "Webhook",
     "When",
     "load_organizations",
 ]

@@ -10,6 +10,7 @@ from workers.errors import SettingsError
 from workers.job_tables import JobTable, scheduled_jobs
 from workers.jobs import ScheduledJob
 from workers.organizations.organization import Organization
+from workers.organizations.webhooks import Webhook
 from workers.settings import secret
 
 
@@ -61,6 +62,10 @@ class Organizations:
     def is_ours(self, address: str) -> bool:
         """Whether the address is a configured mailbox of any organization (we never answer ourselves)."""
         return address.lower() in self._by_mailbox
+
+    def webhook_secrets(self, webhook: Webhook) -> tuple[str, ...]:
+        """The secrets that sign what a webhook is sent; raises SettingsError naming the one that is missing."""
+        return tuple(secret(reference, relative_to=self._base_dir) for reference in webhook.secret)
 
     def credential(self, organization: Organization) -> Credential:
         """Read the organization's secret or certificate; raises SettingsError naming what is missing."""

@@ -19,6 +19,7 @@ from workers.organizations.rules import (
     Strict,
     Template,
 )
+from workers.organizations.webhooks import EventType, Webhook
 
 
 class Organization(Strict):
@@ -44,6 +45,8 @@ class Organization(Strict):
     llm: LlmSettings = LlmSettings()
     jobs: dict[str, JobTimes] = Field(default_factory=dict)
     """Times of its own for scheduled jobs (see workers/job_tables.py)."""
+    webhooks: dict[Identifier, Webhook] = Field(default_factory=dict)
+    """Who is told what happened, by name."""
 
     @field_validator("mailboxes")
     @classmethod
@@ -88,6 +91,10 @@ class Organization(Strict):
                 raise ValueError(f"templates.forward: {MODEL_TEXT} is for replies only")
             if not self.llm.endpoint:
                 raise ValueError(f"templates.{name}: {MODEL_TEXT} needs a model; name it in [llm]")
+
+    def tells_of(self, event: EventType) -> tuple[str, ...]:
+        """The names of the webhooks that are told of such an event."""
+        return tuple(name for name, webhook in self.webhooks.items() if event in webhook.events)
 
     @property
     def zone(self) -> ZoneInfo:

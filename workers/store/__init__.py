@@ -23,6 +23,7 @@ from workers.store.schedule import Schedule, ScheduledRuns
 from workers.store.schedulers import Schedulers
 from workers.store.subscriptions import Subscription, Subscriptions
 from workers.store.switches import Switches
+from workers.store.webhooks import Delivery, Noted, Webhooks
 
 __all__ = [
     "Answers",
@@ -30,6 +31,7 @@ __all__ = [
     "ApiKeys",
     "Audit",
     "Change",
+    "Delivery",
     "Ended",
     "Exports",
     "FolderState",
@@ -41,6 +43,7 @@ __all__ = [
     "Mailboxes",
     "NewJob",
     "NewMessage",
+    "Noted",
     "PlannedStep",
     "Record",
     "ReportMails",
@@ -51,7 +54,10 @@ __all__ = [
     "Subscription",
     "Subscriptions",
     "Switches",
+    "Webhooks",
 ]
+
+_DAY_S = 86400
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ class Store:
     api_keys: ApiKeys
     answers: Answers
     audit: Audit
+    webhooks: Webhooks
 
     @classmethod
     def over(cls, client: AsyncRedis, settings: Settings) -> Store:
@@ -99,6 +106,7 @@ class Store:
             api_keys=ApiKeys(client, keys),
             answers=Answers(client, keys),
             audit=Audit(client, keys),
+            webhooks=Webhooks(client, keys, retention_s=settings.dead_letter_retention_days * _DAY_S),
         )  # fmt: skip
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ import orjson
 
 from workers.redis_clients import AsyncRedis
 from workers.store.keys import Keys
+from workers.store.webhooks import Noted
 
 _HERE = Path(__file__).parent
 Status = Literal["queued", "running", "retrying", "completed", "failed"]
@@ -59,7 +60,10 @@ class Jobs:
     def __init__(self, client: AsyncRedis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
-        self._create = client.register_script((_HERE / "create_jobs.lua").read_text(encoding="utf-8"))
+        self._create, self._end_job = (
+            client.register_script((_HERE / f"{name}.lua").read_text(encoding="utf-8"))
+            for name in ("create_jobs", "end_job")
+        )
 
     async def create(self, *jobs: NewJob) -> None:
         """Write queued jobs, in one step; call before their messages are queued."""
@@ -111,15 +115,25 @@ class Jobs:
     ) -> None:
         """End jobs (or their item, for bulk jobs) well. Repeating it changes nothing."""
         for job_id in job_ids:
-            await self._end(job_id, message_id, "completed", "result", orjson.dumps(result), at)
+            await self._end(job_id, message_id, "completed", orjson.dumps(result), at)
 
     async def fail(
-        self, job_ids: Sequence[str], code: str, message: str, *, message_id: str, at: str
+        self,
+        job_ids: Sequence[str],
+        code: str,
+        message: str,
+        *,
+        message_id: str,
+        at: str,
+        tell: Mapping[str, Noted] | None = None,
     ) -> None:
-        """End jobs (or their item, for bulk jobs) with an error."""
+        """End jobs (or their item, for bulk jobs) with an error.
+
+        What `tell` holds for a job is noted if the job as a whole fails now, and had not before.
+        """
         error = orjson.dumps({"code": code, "message": message})
         for job_id in job_ids:
-            await self._end(job_id, message_id, "failed", "error", error, at)
+            await self._end(job_id, message_id, "failed", error, at, (tell or {}).get(job_id))
 
     async def wait(self, job_id: str, *, timeout_s: float) -> Job | None:
         """The job once it ended, or as it stands when the time is up."""
@@ -146,22 +160,13 @@ class Jobs:
         return await self._redis.hget(self._keys.job(job_id), "status") in (b"completed", b"failed", None)
 
     async def _end(
-        self, job_id: str, message_id: str, status: str, field: str, value: bytes, at: str
+        self, job_id: str, message_id: str, status: str, value: bytes, at: str, tell: Noted | None = None
     ) -> None:
-        key, items = self._keys.job(job_id), self._keys.job_items(job_id)
-        total = int(await self._redis.hget(key, "total") or 0)
-        if total:
-            await self._redis.hset(items, message_id, "done" if status == "completed" else "failed")
-            await self._redis.expire(items, _RETENTION_S)
-            if await self._redis.hlen(items) < total:
-                await self._redis.hset(key, mapping={"status": "running", "updated_at": at})
-                return
-            outcomes = await self._redis.hvals(items)
-            failed = sum(outcome == b"failed" for outcome in outcomes)
-            status, field = "completed", "result"
-            value = orjson.dumps({"total": total, "done": total - failed, "failed": failed})
-        elif not await self._redis.exists(key):
-            return
-        await self._redis.hset(key, mapping={"status": status, field: value, "updated_at": at})
-        await self._redis.hdel(key, "error" if field == "result" else "result")
-        await self._redis.publish(self._keys.jobs_ended(), job_id)
+        await self._end_job(
+            keys=[
+                self._keys.job(job_id),
+                self._keys.job_items(job_id),
+                self._keys.webhook_events(),
+            ],
+            args=[job_id, message_id, status, value, at, _RETENTION_S, self._keys.jobs_ended(), *(tell or ())],
+        )

@@ -113,6 +113,18 @@ class Keys:
         """String: "sending" or "sent", for the mail of the report of a day."""
         return self._key("report-mail", organization_id, day)
 
+    def webhook_events(self) -> str:
+        """Hash: id -> event (JSON) that webhooks are to be told of and that is not queued yet."""
+        return self._key("webhook-events")
+
+    def webhook_log(self, organization_id: str, webhook: str) -> str:
+        """Hash: event id -> how telling a webhook of it stands (JSON), the last ones."""
+        return self._key("webhook-log", organization_id, webhook)
+
+    def webhook_order(self, organization_id: str, webhook: str) -> str:
+        """Sorted set: those events by the time of the last try (ms)."""
+        return self._key("webhook-order", organization_id, webhook)
+
     def cleanup_cursor(self) -> str:
         """String: where the search for orphaned keys goes on."""
         return self._key("cleanup-cursor")

@@ -14,6 +14,7 @@ from workers.errors import Busy, LostClaim, NotFound
 from workers.redis_clients import AsyncRedis
 from workers.store.keys import Keys
 from workers.store.record import Record, State, decode
+from workers.store.webhooks import Noted, flat_events
 
 _HERE = Path(__file__).parent
 _DAY_MS = 86_400_000
@@ -127,20 +128,23 @@ class Ledger:
         state: State | None = None,
         drop: Sequence[str] = (),
         release: bool = False,
+        tell: Sequence[Noted] = (),
     ) -> None:
         """Write (and drop) fields of a claimed message and renew the claim, or give it back.
 
-        Raises LostClaim if another took it.
+        Events that `tell` of it are noted with it. Raises LostClaim if another took the message.
         """
         flat = [part for pair in fields.items() for part in pair]
         written = await self._update(
             keys=[
                 self._keys.email(record.mailbox, record.message_id),
                 self._keys.unfinished(record.organization_id),
+                self._keys.webhook_events(),
             ],
             args=[
                 record.fence, state or "", "1" if release else "0",
-                _member(record.mailbox, record.message_id), int(CLAIM_LEASE_S * 1000), " ".join(drop), *flat,
+                _member(record.mailbox, record.message_id), int(CLAIM_LEASE_S * 1000), " ".join(drop),
+                *flat_events(tell), *flat,
             ],
         )  # fmt: skip
         if not written:
@@ -155,8 +159,12 @@ class Ledger:
         journal: Mapping[str, Any],
         fields: Mapping[str, str | bytes] | None = None,
         whoever_holds_it: bool = False,
+        tell: Sequence[Noted] = (),
     ) -> Ended:
-        """End a message and write its journal line; a second call changes nothing. Raises LostClaim."""
+        """End a message, write its journal line and note the events that tell of it.
+
+        A second call changes nothing. Raises LostClaim.
+        """
         flat = [part for pair in (fields or {}).items() for part in pair]
         reply = await self._finish(
             keys=[
@@ -164,10 +172,12 @@ class Ledger:
                 self._keys.unfinished(record.organization_id),
                 self._keys.journal(record.organization_id),
                 self._keys.content(record.mailbox, record.message_id),
+                self._keys.webhook_events(),
             ],
             args=[
                 "any" if whoever_holds_it else record.fence, state, reason,
-                _member(record.mailbox, record.message_id), orjson.dumps(journal), *flat,
+                _member(record.mailbox, record.message_id), orjson.dumps(journal),
+                *flat_events(tell), *flat,
             ],
         )  # fmt: skip
         status = reply[0].decode()
