@@ -81,5 +81,11 @@ async def record_death(
     async with door(organization_id=organization_id):
         for message_id in message_ids:
             await death.record_death(
-                resources.current(), mailbox, message_id, job_id=job_id, reason=reason, error=error
+                resources.current(),
+                organization_id,
+                mailbox,
+                message_id,
+                job_id=job_id,
+                reason=reason,
+                error=error,
             )

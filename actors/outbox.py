@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import actors
 from workers.broker import Producer
 from workers.store import PlannedStep, Record
+from workers.webhooks.event import Event
 
 _ACTORS = {
     "categorize": "categorize_email",
@@ -65,3 +67,20 @@ class Outbox:
         sync = actors.broker.get_actor("sync_mailbox")
         message = actors.message(sync, organization_id=organization_id, mailbox=mailbox)
         await self._producer.send(message, delay_s=delay_s)
+
+    async def tell(self, event: Event, webhooks: Sequence[str], *, again: bool = False) -> None:
+        """Queue the telling of an event to webhooks, by name; with `again` also of one told before."""
+        tell_webhook = actors.broker.get_actor("tell_webhook")
+        await self._producer.send(
+            *(
+                actors.message(
+                    tell_webhook,
+                    organization_id=event.organization_id,
+                    priority="low",
+                    webhook=name,
+                    event=asdict(event),
+                    again=again,
+                )
+                for name in webhooks
+            )
+        )

@@ -35,4 +35,6 @@ ACTION = RetryPolicy(max_attempts=40, backoff_base_s=1.0, backoff_cap_s=3600.0)
 SYNC = RetryPolicy(max_attempts=12, backoff_base_s=1.0, backoff_cap_s=300.0)
 # The next fire of the schedule does the work again anyway.
 SCHEDULED = RetryPolicy(max_attempts=3, backoff_base_s=2.0, backoff_cap_s=30.0)
+# A webhook that is down for a day is told of all of it: 18 tries, the later ones four hours apart.
+WEBHOOK = RetryPolicy(max_attempts=18, backoff_base_s=5.0, backoff_cap_s=4 * 3600.0)
 BOOKKEEPING = RetryPolicy(max_attempts=100, backoff_base_s=0.5, backoff_cap_s=60.0)

@@ -7,17 +7,20 @@ from contextlib import AsyncExitStack
 from actors.outbox import Outbox
 from workers.broker import Producer
 from workers.graph.client import GraphSession
+from workers.graph.tls import trust
 from workers.organizations import Organizations
 from workers.pipeline.context import Context
 from workers.redis_clients import connect
 from workers.settings import Settings
 from workers.store import Store
+from workers.webhooks.sender import Sender
 
 
 class _Lent:
-    """Holds the one context of the process while it is open."""
+    """Holds what is open in this process."""
 
     context: Context | None = None
+    webhooks: Sender | None = None
     closing: AsyncExitStack | None = None
 
 
@@ -28,12 +31,21 @@ def current() -> Context:
     return _Lent.context
 
 
+def webhooks() -> Sender:
+    """The way to the organizations' webhooks; only valid inside actors."""
+    if _Lent.webhooks is None:
+        raise RuntimeError("actors run in a worker process only: no resources are open here")
+    return _Lent.webhooks
+
+
 async def open_resources(settings: Settings, organizations: Organizations) -> None:
     """Open Redis, Graph and the queue for the actors of this process."""
     async with AsyncExitStack() as stack:
         client = connect(settings, max_connections=128)
         stack.push_async_callback(client.aclose)
         graph = await stack.enter_async_context(GraphSession.open(settings, organizations, client))
+        networks = settings.webhook_networks
+        _Lent.webhooks = await stack.enter_async_context(Sender.open(trust(settings.ca_file), networks))
         producer = Producer(client, namespace=settings.namespace, partitions=settings.partitions)
         store = Store.over(client, settings)
         _Lent.context = Context(settings, organizations, store, graph, Outbox(producer))
@@ -49,6 +61,6 @@ async def reload(organizations: Organizations) -> None:
 
 async def close_resources() -> None:
     """Close what `open_resources` opened."""
-    closing, _Lent.context, _Lent.closing = _Lent.closing, None, None
+    closing, _Lent.context, _Lent.webhooks, _Lent.closing = _Lent.closing, None, None, None
     if closing is not None:
         await closing.aclose()

@@ -30,6 +30,7 @@ from api.organizations import ORGANIZATIONS
 from api.reports import REPORTS
 from api.routes import Route
 from api.subscriptions import SUBSCRIPTIONS
+from api.webhooks import WEBHOOKS
 from workers.settings import Settings
 
 RESOURCES = (
@@ -39,6 +40,7 @@ RESOURCES = (
     MAILBOXES,
     SUBSCRIPTIONS,
     ORGANIZATIONS,
+    WEBHOOKS,
     CRON,
     DEAD_LETTERS,
     REPORTS,

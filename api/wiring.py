@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
+from actors import mail, webhooks
 from actors.outbox import Outbox
 from api.directory import Directory
 from api.entra import EntraTokens
@@ -27,6 +28,8 @@ from workers.redis_clients import connect, connect_sync
 from workers.settings import Settings
 from workers.store import Store
 
+# What the outbox queues is declared by being imported.
+DECLARED = (mail, webhooks)
 # A caller waits: with its repeats, a Redis that says nothing is given up before Graph's 10 seconds are over.
 _REDIS_TIMEOUT_S = 2.0
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)

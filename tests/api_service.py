@@ -33,6 +33,7 @@ client_id = "client-1"
 client_secret = "file:secret"
 mailboxes = ["soporte@acme.example", "ventas@acme.example"]
 rules = [{ name = "facturas", then = [{ categorize = "Finanzas" }] }]
+webhooks.crm = { url = "https://crm.acme.example/3f9c", secret = "file:secret", events = ["email.done"] }
 [organizations.solo]
 tenant_id = "tenant-2"
 client_id = "client-2"

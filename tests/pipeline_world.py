@@ -16,12 +16,13 @@ from uuid import uuid4
 
 from tests.graph_access import ORGANIZATION, settings_for
 from tests.sandbox_process import SandboxProcess
-from workers.errors import Busy, EconeuraError, LostClaim, NotFound, TemporaryError
+from workers.errors import Busy, EconeuraError, LostClaim, NotFound, QueueUnavailable, TemporaryError
 from workers.graph.client import GraphSession
 from workers.organizations import Organizations, load_organizations
 from workers.pipeline import acting, processing, syncing
 from workers.pipeline.context import Context
 from workers.store import PlannedStep, Record, Store
+from workers.webhooks.event import Event
 
 RULES = """
 [[organizations.acme.rules]]
@@ -58,6 +59,8 @@ class WorkList:
     def __init__(self) -> None:
         self.context: Context | None = None
         self.waiting: deque[Work] = deque()
+        self.is_away = False
+        self.told: list[tuple[Event, tuple[str, ...]]] = []
 
     async def process(
         self,
@@ -95,6 +98,11 @@ class WorkList:
             await syncing.sync_mailbox(self._context, organization_id, mailbox, owner=owner)
 
         self.add("sync", run)
+
+    async def tell(self, event: Event, webhooks: Sequence[str], *, again: bool = False) -> None:
+        if self.is_away:
+            raise QueueUnavailable("the queue is away")
+        self.told.append((event, tuple(webhooks)))
 
     def add(self, name: str, run: Callable[[str], Awaitable[object]]) -> None:
         self.waiting.append(Work(name, uuid4().hex, run))

@@ -106,6 +106,16 @@ LLM_QUESTIONS = _counter(
     "organization_id",
 )
 LLM_TOKENS = _counter("econeura_llm_tokens_total", "Tokens that language models took.", "organization_id")
+WEBHOOK_DELIVERIES = _counter(
+    "econeura_webhook_deliveries_total",
+    "Tries to tell an organization's webhook of an event.",
+    "event",
+    "status",
+    "organization_id",
+)
+WEBHOOK_DURATION = _histogram(
+    "econeura_webhook_duration_seconds", "Time that a webhook took to answer, or not to."
+)
 
 
 def forget_process(pid: int) -> None:

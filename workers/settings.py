@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from workers.errors import SettingsError
 from workers.scopes import SCOPES, Scope
@@ -70,6 +71,10 @@ class Settings(BaseSettings):
     audit_retention_days: PositiveInt = 400
     export_url: str | None = None
 
+    # The organizations' own webhooks.
+    webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """Networks (10.0.0.0/8,127.0.0.1) that they may lead to; of all others only public addresses."""
+
     # Telling.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"
@@ -98,6 +103,11 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("webhook_networks", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
     @field_validator("graph_url", "login_url", "public_url")
     @classmethod

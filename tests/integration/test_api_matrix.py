@@ -24,10 +24,11 @@ from tests.dead_letters import Killer
 from workers.reports import files
 from workers.scopes import SCOPES, Scope
 from workers.settings import load_settings
-from workers.store import Change, NewJob, NewMessage, Store, Subscription
+from workers.store import Change, Delivery, NewJob, NewMessage, Store, Subscription
 from workers.store.api_keys import new_key
 
 OWNER, OTHER = "acme", "solo"
+AT = "2026-11-22T10:00:00.000Z"
 NOWHERE = "http://127.0.0.1:1"
 Headers = dict[str, str]
 Answers = Literal["not found", "nothing of theirs", "the same for all"]
@@ -60,6 +61,13 @@ CALLS: Mapping[tuple[str, str], Call] = {
     ("GET", "/organizations"): Call("nothing of theirs"),
     ("POST", "/organizations/{id}/pause"): Call("not found", f"/organizations/{OWNER}/pause"),
     ("POST", "/organizations/{id}/resume"): Call("not found", f"/organizations/{OWNER}/resume"),
+    ("GET", "/organizations/{id}/webhooks"): Call("not found", f"/organizations/{OWNER}/webhooks"),
+    ("GET", "/organizations/{id}/webhooks/{name}/deliveries"): Call(
+        "not found", f"/organizations/{OWNER}/webhooks/crm/deliveries"
+    ),
+    ("POST", "/organizations/{id}/webhooks/{name}/deliveries/{eventId}/replay"): Call(
+        "not found", f"/organizations/{OWNER}/webhooks/crm/deliveries/evt_1/replay", own_status=202
+    ),
     ("GET", "/dead-letters"): Call("nothing of theirs"),
     ("POST", "/dead-letters/{id}/retry"): Call("not found", "/dead-letters/{letter}/retry", own_status=202),
     ("POST", "/dead-letters/retry"): Call("nothing of theirs", body={}),
@@ -140,6 +148,7 @@ async def api(
     times = ("2099-01-01T00:00:00+00:00", "2026-11-22T10:00:00+00:00")
     await store.subscriptions.save(Subscription("subscription-1", OWNER, SUPPORT, "inbox", "s", *times))
     await store.audit.note(Change("organization.paused", "brake", OWNER))
+    await store.webhooks.log(OWNER, "crm", Delivery("evt_1", "email.done", AT, "failed", 1, 500, "", 3, AT))
     write_files(tmp_path / "data")
     async with serving(
         redis_url, tmp_path, graph_url=f"{NOWHERE}/v1.0", login_url=NOWHERE, graph_timeout_s=1.0

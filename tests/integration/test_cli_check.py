@@ -68,6 +68,36 @@ def test_all_is_well(tmp_path: Path, sandbox: Sandbox) -> None:
     assert lines_about("webhook", said.stdout)[0].startswith("note")
 
 
+def test_webhooks_that_cannot_be_told_are_problems(tmp_path: Path, sandbox: Sandbox) -> None:
+    path = organizations_file(tmp_path, sandbox)
+    (tmp_path / "signing").write_text("whsec_" + "A" * 44)
+    tables = {
+        "good": ("https://127.0.0.1:9/x", "file:signing"),
+        "inside": ("https://127.0.0.2/", "file:signing"),
+        "clear": ("http://8.8.8.8/", "file:signing"),
+        "unsigned": ("https://127.0.0.1/", "file:secret"),
+        "unset": ("https://127.0.0.1/", "env:NOT_SET_ANYWHERE"),
+    }
+    lines = [
+        f'webhooks.{name} = {{ url = "{url}", secret = "{secret}" }}'
+        for name, (url, secret) in tables.items()
+    ]
+    path.write_text("\n".join([path.read_text(), *lines]))
+    env = {**settings_for(tmp_path, sandbox, path), "ECONEURA_WEBHOOK_NETWORKS": "127.0.0.1/32"}
+    said = econeura("check", env=env)
+    assert said.returncode == 1
+    found = {name: lines_about(f"webhook acme/{name}", said.stdout)[0] for name in tables}
+    assert found["good"].startswith("ok")
+    assert {name for name, line in found.items() if line.startswith("problem")} == set(tables) - {"good"}
+    for name, text in (
+        ("inside", "127.0.0.2"),
+        ("clear", "need https"),
+        ("unsigned", "whsec_"),
+        ("unset", "NOT_SET_ANYWHERE"),
+    ):
+        assert text in found[name]
+
+
 def test_a_broken_credential_is_one_organizations_problem(tmp_path: Path, sandbox: Sandbox) -> None:
     path = organizations_file(tmp_path, sandbox, secret="wrong")
     said = econeura("check", env=settings_for(tmp_path, sandbox, path))

@@ -12,13 +12,14 @@ import pytest
 import redis
 from dramatiq import Message
 
-from tests.lent_context import lent
+from tests.lent_context import ACME, lent
 from workers.broker import Broker
 from workers.cleanup import files, orphans
 from workers.cleanup.sweep import clean_up
+from workers.organizations import Webhook
 from workers.pipeline.context import Context
 from workers.settings import load_settings
-from workers.store import Change, NewMessage
+from workers.store import Change, Delivery, NewMessage
 
 ORG, BOX = "acme", "soporte@acme.example"
 
@@ -58,6 +59,23 @@ async def test_exported_lines_past_the_retention_go(context: Context, broker: Br
     assert 250 <= left < 350 and figures["journal"]["count"] == 500 - left
     assert figures["journal"]["bytes"] > 0
     assert (await clean_up(context, broker))["journal"]["count"] == 0, "nothing more the second time"
+
+
+async def test_what_webhooks_were_told_long_ago_goes(redis_url: str, broker: Broker, tmp_path: Path) -> None:
+    webhook = Webhook(url="https://crm.acme.example/", secret=("env:CRM",))
+    settings = load_settings(redis_url=redis_url, data_dir=tmp_path)
+    async with lent(settings, ACME.model_copy(update={"webhooks": {"crm": webhook}})) as context:
+        webhooks, order = context.store.webhooks, context.store.keys.webhook_order(ORG, "crm")
+        for number in range(3):
+            await webhooks.log(
+                ORG, "crm", Delivery(f"evt_{number}", "email.done", "", "delivered", 1, 204, "", 1, "")
+            )
+        await context.store.redis.zincrby(order, -31 * 86_400_000, "evt_1")
+        assert (await clean_up(context, broker, dry_run=True))["deliveries"]["count"] == 1
+        assert (await clean_up(context, broker))["deliveries"]["count"] == 1
+        left = await webhooks.deliveries(ORG, "crm", limit=10)
+        assert {delivery.id for delivery in left} == {"evt_0", "evt_2"}
+        assert await webhooks.delivery(ORG, "crm", "evt_1") is None
 
 
 async def test_lines_that_were_not_exported_stay(context: Context, broker: Broker) -> None:

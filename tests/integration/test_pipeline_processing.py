@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.graph_access import ORGANIZATION
 from tests.pipeline_world import RULES, World, a_world
 from tests.sandbox_process import SandboxProcess, running_sandbox
 from workers.errors import Busy
@@ -157,7 +158,13 @@ async def test_a_rule_that_applies_too_often_pauses_itself_and_says_so(world: Wo
 class TestDeathAndNewLife:
     async def die(self, world: World, message_id: str) -> None:
         await death.record_death(
-            world.context, world.mailbox, message_id, job_id=None, reason="access_denied", error="403"
+            world.context,
+            ORGANIZATION,
+            world.mailbox,
+            message_id,
+            job_id=None,
+            reason="access_denied",
+            error="403",
         )
         world.queue.waiting.clear()
 

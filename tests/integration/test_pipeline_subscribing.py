@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.pipeline_world import World, a_world
+from tests.graph_access import ORGANIZATION
+from tests.pipeline_world import RULES, World, a_world
 from tests.sandbox_process import SandboxProcess, running_sandbox
 from tests.sandbox_webhook import Webhook, listening
 from workers.organizations import Organization
@@ -134,6 +135,23 @@ async def test_one_that_cannot_be_had_is_shown_until_it_can(world: World, webhoo
     webhook.echo = answer
     assert await reconciled(world) == {"created": 1}
     assert await error_of(world) == ""
+
+
+async def test_a_folder_without_a_subscription_is_told_once_until_it_has_one(
+    world: World, webhook: Webhook
+) -> None:
+    world.configure(f'{RULES}[organizations.acme.webhooks.crm]\nurl = "https://x.example"\nsecret = "env:X"')
+    answer = webhook.echo
+    for times in (1, 2):
+        webhook.echo = lambda token: web.Response(status=503)
+        for _ in range(3):
+            assert await reconciled(world) == {"failed": 1}
+        assert [event.type for event, _ in world.queue.told] == ["subscription.degraded"] * times
+        webhook.echo = answer
+        assert await reconciled(world) == {"created": 1}
+        await subscribing.remove(world.context, ORGANIZATION, (await ours(world)).id)
+    event = world.queue.told[0][0]
+    assert event.data == {"mailbox": world.mailbox, "folder": "inbox", "code": "bad_request"}
 
 
 async def test_one_that_could_not_be_renewed_is_tried_again_at_once(

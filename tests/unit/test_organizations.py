@@ -18,6 +18,10 @@ mailboxes = ["Soporte@acme.example"]
 """
 
 
+def webhook(url: str, more: str = "") -> str:
+    return f"[organizations.acme.webhooks.crm]\nurl = '{url}'\nsecret = 'env:CRM'\n{more}"
+
+
 def load(tmp_path: Path, text: str = BASE) -> object:
     path = tmp_path / "organizations.toml"
     path.write_text(text, encoding="utf-8")
@@ -64,12 +68,33 @@ body = "Hola {{ sender_name }}"
         ("[[organizations.acme.rules]]\nname='r'\nthen=[]", "organizations.acme.rules.0.then"),
         ("[[organizations.acme.rules]]\nname='r'\nwhen={categry='x'}\nthen=['archive']", "when.categry"),
         ("[[organizations.acme.rules]]\nname='r'\nthen=[{forward=['nobody']}]", "rules.0.then.0"),
+        (webhook("ftp://crm.acme.example/"), "webhooks.crm.url: must be an address"),
+        (webhook("https:///path"), "webhooks.crm.url: must be an address"),
+        (webhook("https://crm.acme.example:99999/"), "webhooks.crm.url: must be an address"),
+        (webhook("https://crm.acme.example/a b"), "webhooks.crm.url: must be an address"),
+        (webhook("https://me:pw@crm.acme.example/"), "webhooks.crm.url: must not hold credentials"),
+        (webhook("https://crm.acme.example/", "events = ['email.read']"), "webhooks.crm.events.0"),
+        (webhook("https://crm.acme.example/", "events = []"), "webhooks.crm.events"),
+        (webhook("https://crm.acme.example/", "retries = 3"), "webhooks.crm.retries: unknown setting"),
+        ("[organizations.acme.webhooks.crm]\nurl='https://x.example'", "webhooks.crm.secret"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(tmp_path: Path, extra: str, named: str) -> None:
     with pytest.raises(SettingsError, match=r"organizations\.toml") as refused:
         load(tmp_path, f"{BASE}{extra}\n")
     assert named in str(refused.value)
+
+
+def test_webhooks_are_told_what_they_ask_for(tmp_path: Path) -> None:
+    path = tmp_path / "organizations.toml"
+    some = webhook("https://crm.acme.example/hooks/3f9c?x=1", "events = ['email.dead', 'job.failed']")
+    path.write_text(
+        BASE + some + "\n" + webhook("https://y.example/").replace("crm]", "all]"), encoding="utf-8"
+    )
+    acme = load_organizations(path).get("acme")
+    assert acme is not None
+    assert acme.tells_of("email.dead") == ("crm", "all") and acme.tells_of("email.done") == ("all",)
+    assert acme.webhooks["crm"].host == "crm.acme.example" and acme.webhooks["crm"].secret == ("env:CRM",)
 
 
 def test_a_mailbox_belongs_to_one_organization(tmp_path: Path) -> None:

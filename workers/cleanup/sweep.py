@@ -10,7 +10,7 @@ import orjson
 
 from workers.broker import Broker
 from workers.broker.dead_letters import Filter
-from workers.cleanup import files, journals, orphans
+from workers.cleanup import files, journals, orphans, told
 from workers.cleanup.removed import Removed
 from workers.pipeline.context import Context
 
@@ -31,6 +31,9 @@ async def clean_up(context: Context, broker: Broker, *, dry_run: bool = False) -
             _purge_dead_letters, broker, settings.dead_letter_retention_days * _DAY_S, dry_run
         ),
         "audit": await _forget_changes(context, now, dry_run=dry_run),
+        "deliveries": await told.trim(
+            context, now - timedelta(days=settings.dead_letter_retention_days), dry_run=dry_run
+        ),
         "orphans": await orphans.sweep(context, now, dry_run=dry_run),
         "reports": await asyncio.to_thread(
             files.remove_old_reports,

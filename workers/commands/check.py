@@ -43,6 +43,7 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     from workers import redis_clients
     from workers.checks.finding import ok, problem
     from workers.checks.graph_check import check_organizations
+    from workers.checks.outbound_check import check_outbound
     from workers.checks.redis_check import check_redis
     from workers.checks.webhook_check import check_webhook
     from workers.organizations import load_organizations
@@ -65,3 +66,5 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     finally:
         await client.aclose()
     yield await check_webhook(settings)
+    async for finding in check_outbound(settings, organizations):
+        yield finding

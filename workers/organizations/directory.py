@@ -64,7 +64,7 @@ class Organizations:
         return address.lower() in self._by_mailbox
 
     def webhook_secrets(self, webhook: Webhook) -> tuple[str, ...]:
-        """The secrets that sign what a webhook is sent; raises SettingsError naming the one that is missing."""
+        """The secrets that sign what a webhook is sent; raises SettingsError naming what is missing."""
         return tuple(secret(reference, relative_to=self._base_dir) for reference in webhook.secret)
 
     def credential(self, organization: Organization) -> Credential:

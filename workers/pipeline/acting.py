@@ -11,7 +11,7 @@ from workers.decisions import asks_for, is_paused, rule_named
 from workers.errors import NotFound
 from workers.graph import messages, request_ids
 from workers.organizations import Organization
-from workers.pipeline import ending, replying
+from workers.pipeline import announcing, ending, replying
 from workers.pipeline.colours import ensure_categories
 from workers.pipeline.context import Context
 from workers.pipeline.processing import next_step, resume
@@ -67,11 +67,12 @@ async def _conclude(context: Context, record: Record, step: PlannedStep) -> None
     """Write how an action ended; with the last one ends the message, else the next is queued."""
     written = {f"step:{step.index}": step.to_json()}
     record = record.with_step(step)
-    following = next_step(record)
+    following, events = next_step(record), announcing.of_step(context, record, step)
     if following is None:
-        await ending.finish(context, record, "done", "", written=written)
+        await ending.finish(context, record, "done", "", written=written, tell=events)
         return
-    await context.store.ledger.save(record, written, release=True)
+    await context.store.ledger.save(record, written, release=True, tell=events)
+    await announcing.announce(context, events)
     await context.queue.act(record, following)
 
 

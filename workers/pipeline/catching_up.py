@@ -1,4 +1,4 @@
-"""What was left behind: messages not finished and folders not looked at. Queued again, within bounds."""
+"""What was left behind: messages not finished, folders not looked at, events not told; queued in bounds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 
 from workers.organizations import Organization
+from workers.pipeline import announcing
 from workers.pipeline.context import Context
 
 # Longer than a claim lasts. A message that has not moved for so long has lost its worker and its place in the
@@ -20,7 +21,8 @@ _SYNC_SLACK_S = 120.0
 async def catch_up(
     context: Context, organizations: Iterable[Organization], *, longest_wait_s: float
 ) -> dict[str, int]:
-    """Queue what is due, the oldest first; returns counts of found, queued and left, and mailboxes queued.
+    """Queue what is due, the oldest first; returns counts of messages found, queued and left, of mailboxes
+    and of events queued.
 
     `longest_wait_s` is how long messages wait in the queue at present: what is younger than that is not lost,
     it has not had its turn.
@@ -29,6 +31,7 @@ async def catch_up(
     for organization in organizations:
         await _queue_unfinished(context, organization, _IDLE_S + 2 * longest_wait_s, figures)
         await _queue_late_folders(context, organization, figures)
+    figures["events"] = await announcing.catch_up(context)
     return figures
 
 

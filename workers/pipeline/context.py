@@ -11,6 +11,7 @@ from workers.graph.client import Graph, GraphSession
 from workers.organizations import Organization, Organizations
 from workers.settings import Settings
 from workers.store import PlannedStep, Record, Store
+from workers.webhooks.event import Event
 
 
 class Queue(Protocol):
@@ -32,6 +33,9 @@ class Queue(Protocol):
 
     async def sync(self, organization_id: str, mailbox: str, *, delay_s: float = 0) -> None:
         """Queue a look at a mailbox, some seconds from now."""
+
+    async def tell(self, event: Event, webhooks: Sequence[str], *, again: bool = False) -> None:
+        """Queue the telling of an event to webhooks, by name; with `again` also of one told before."""
 
 
 @dataclass

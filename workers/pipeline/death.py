@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers import clock, logs, metrics
+from workers import logs, metrics
 from workers.pipeline import ending
 from workers.pipeline.context import Context
 
@@ -10,13 +10,22 @@ _log = logs.get_logger("pipeline")
 
 
 async def record_death(
-    context: Context, mailbox: str, message_id: str, *, job_id: str | None, reason: str, error: str
+    context: Context,
+    organization_id: str,
+    mailbox: str,
+    message_id: str,
+    *,
+    job_id: str | None,
+    reason: str,
+    error: str,
 ) -> None:
     """End a message as dead (replayable from the dead letters); one that ended otherwise stays as it is."""
     record = await context.store.ledger.read(mailbox, message_id)
     if job_id is not None and (record is None or not record.is_finished):
-        at = clock.now_text()
-        await context.store.jobs.fail((job_id,), reason or "failed", error, message_id=message_id, at=at)
+        await ending.fail_job(
+            context, organization_id, job_id, reason or "failed", error,
+            mailbox=mailbox, message_id=message_id,
+        )  # fmt: skip
     if record is None:
         _log.warning("death_without_record", reason=reason)
         return

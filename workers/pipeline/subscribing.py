@@ -13,6 +13,7 @@ from workers.errors import Conflict, EconeuraError, NotFound, PermanentError
 from workers.graph import subscriptions as graph_subscriptions
 from workers.graph.client import Graph
 from workers.organizations import Organization
+from workers.pipeline import announcing
 from workers.pipeline.context import Context
 from workers.store import Subscription
 
@@ -90,7 +91,7 @@ async def handle_lifecycle(
             await context.store.subscriptions.delete(subscription_id)
     except PermanentError as failed:
         # Until it can be had again (graph_sync tries), the timer brings the mail in.
-        await _note_failure(context, place, failed, None)
+        await _note_failure(context, organization, place, failed, None)
 
 
 async def remove(context: Context, organization_id: str, subscription_id: str) -> None:
@@ -130,7 +131,7 @@ async def _see_to(
             return "kept"
         return await _renew_or_replace(context, organization, known)
     except EconeuraError as failed:
-        await _note_failure(context, place, failed, known)
+        await _note_failure(context, organization, place, failed, known)
         return "failed"
 
 
@@ -147,14 +148,20 @@ async def _renew_or_replace(
 
 
 async def _note_failure(
-    context: Context, place: Place, failed: EconeuraError, still_there: Subscription | None
+    context: Context,
+    organization: Organization,
+    place: Place,
+    failed: EconeuraError,
+    still_there: Subscription | None,
 ) -> None:
     metrics.ERRORS.labels(failed.code, "subscriptions", "warning").inc()
     _log.warning("subscription_failed", code=failed.code, folder=place[1], reason=str(failed))
-    if still_there is None:
-        await context.store.mailboxes.note_subscription(*place, error=failed.code)
-    else:
+    error = failed.code if still_there is None else ""
+    events = announcing.of_subscription(context, organization.id, place, failed.code)
+    if still_there is not None:
         await context.store.subscriptions.save(replace(still_there, health=failed.code))
+    await context.store.mailboxes.note_subscription(*place, error=error, ails=failed.code, tell=events)
+    await announcing.announce(context, events)
 
 
 async def subscribe(context: Context, organization: Organization, mailbox: str, folder: str) -> Subscription:

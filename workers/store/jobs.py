@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -125,15 +125,15 @@ class Jobs:
         *,
         message_id: str,
         at: str,
-        tell: Mapping[str, Noted] | None = None,
+        tell: Sequence[Noted] = (),
     ) -> None:
         """End jobs (or their item, for bulk jobs) with an error.
 
-        What `tell` holds for a job is noted if the job as a whole fails now, and had not before.
+        Events that would `tell` of it are noted if a job as a whole fails now, and had not before.
         """
         error = orjson.dumps({"code": code, "message": message})
         for job_id in job_ids:
-            await self._end(job_id, message_id, "failed", error, at, (tell or {}).get(job_id))
+            await self._end(job_id, message_id, "failed", error, at, tell)
 
     async def wait(self, job_id: str, *, timeout_s: float) -> Job | None:
         """The job once it ended, or as it stands when the time is up."""
@@ -160,13 +160,14 @@ class Jobs:
         return await self._redis.hget(self._keys.job(job_id), "status") in (b"completed", b"failed", None)
 
     async def _end(
-        self, job_id: str, message_id: str, status: str, value: bytes, at: str, tell: Noted | None = None
+        self, job_id: str, message_id: str, status: str, value: bytes, at: str, tell: Sequence[Noted] = ()
     ) -> None:
+        flat = [part for event in tell for part in event]
         await self._end_job(
             keys=[
                 self._keys.job(job_id),
                 self._keys.job_items(job_id),
                 self._keys.webhook_events(),
             ],
-            args=[job_id, message_id, status, value, at, _RETENTION_S, self._keys.jobs_ended(), *(tell or ())],
+            args=[job_id, message_id, status, value, at, _RETENTION_S, self._keys.jobs_ended(), *flat],
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from workers.redis_clients import AsyncRedis
 from workers.store.keys import Keys
+from workers.store.webhooks import Noted
 
 _HERE = Path(__file__).parent
 # Longer than any single page takes; renewed at each page, so a dead holder costs a folder this long at most.
@@ -44,9 +45,10 @@ class Mailboxes:
         self._redis = client
         self._keys = keys
         self._categories: dict[str, set[str]] = {}
-        self._lease = client.register_script((_HERE / "folder_lease.lua").read_text(encoding="utf-8"))
-        self._release = client.register_script((_HERE / "folder_release.lua").read_text(encoding="utf-8"))
-        self._want_syncs = client.register_script((_HERE / "want_syncs.lua").read_text(encoding="utf-8"))
+        self._lease, self._release, self._want_syncs, self._note_subscription = (
+            client.register_script((_HERE / f"{name}.lua").read_text(encoding="utf-8"))
+            for name in ("folder_lease", "folder_release", "want_syncs", "note_subscription")
+        )
 
     async def want_sync(self, mailbox: str) -> bool:
         """Whether the caller must queue a sync: False while one is queued that has not started."""
@@ -110,9 +112,17 @@ class Mailboxes:
         """Note that the folder was counted against the ledger."""
         return await self._held(mailbox, folder, owner, "counted")
 
-    async def note_subscription(self, mailbox: str, folder: str, *, error: str) -> None:
-        """Note why a folder has no subscription, "" once it has one."""
-        await self._redis.hset(self._keys.folder(mailbox, folder), "subscription_error", error)
+    async def note_subscription(
+        self, mailbox: str, folder: str, *, error: str, ails: str = "", tell: Sequence[Noted] = ()
+    ) -> None:
+        """Note why a folder has no subscription ("" once it has one), or what `ails` the one it has.
+
+        The event that would `tell` of it is noted where all was well before, and is no longer.
+        """
+        await self._note_subscription(
+            keys=[self._keys.folder(mailbox, folder), self._keys.webhook_events()],
+            args=[error, ails or error, *(part for event in tell for part in event)],
+        )
 
     async def release(self, mailbox: str, folder: str, *, owner: str, error: str = "") -> bool:
         """Give the folder back; True if somebody asked meanwhile and one more round is due."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import orjson
 
+from workers.organizations import EventType
 from workers.redis_clients import AsyncRedis
 from workers.store.keys import Keys
 
@@ -35,7 +37,7 @@ class Delivery:
     """How telling a webhook of an event went so far. `status_code` 0: no answer; times are ISO 8601 UTC."""
 
     id: str
-    type: str
+    type: EventType
     at: str
     status: Status
     attempts: int
@@ -95,3 +97,20 @@ class Webhooks:
             return []
         found = await self._redis.hmget(self._keys.webhook_log(organization_id, webhook), ids)
         return [Delivery(**orjson.loads(raw)) for raw in found if raw is not None]
+
+    async def forget(
+        self, organization_id: str, webhook: str, *, before: datetime, dry_run: bool
+    ) -> tuple[int, int]:
+        """Remove deliveries last tried before a moment (or only count them); returns how many, and bytes."""
+        log = self._keys.webhook_log(organization_id, webhook)
+        order = self._keys.webhook_order(organization_id, webhook)
+        ids = await self._redis.zrangebyscore(order, "-inf", before.timestamp() * 1000)
+        if not ids:
+            return 0, 0
+        size = sum(len(raw) for raw in await self._redis.hmget(log, ids) if raw is not None)
+        if not dry_run:
+            async with self._redis.pipeline(transaction=True) as step:
+                step.hdel(log, *ids)
+                step.zrem(order, *ids)
+                await step.execute()
+        return len(ids), size

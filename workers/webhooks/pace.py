@@ -39,7 +39,9 @@ class Pace:
         lane = self._lanes.setdefault(webhook, _Lane())
         if lane.under_way >= self._each or not self._free:
             now = time.monotonic()
-            lane.turn_at = min(max(lane.turn_at, now + _SOONEST_S) + lane.took_s / self._each, now + _LATEST_S)
+            lane.turn_at = min(
+                max(lane.turn_at, now + _SOONEST_S) + lane.took_s / self._each, now + _LATEST_S
+            )
             raise Busy("others go to this webhook first", retry_after_s=lane.turn_at - now)
         lane.under_way += 1
         self._free -= 1

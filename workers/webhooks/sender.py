@@ -14,7 +14,6 @@ from workers import __version__, metrics
 from workers.webhooks.addresses import FORBIDDEN, Network, socket_factory
 from workers.webhooks.pace import Pace
 
-_CONNECT_S, _TOTAL_S = 5.0, 15.0
 _AT_ONCE, _AT_ONCE_EACH = 24, 8
 _LONGEST_RETRY_AFTER_S = 3600.0
 _AGENT = f"ECONEURA-Workers/{__version__}"
@@ -34,13 +33,16 @@ class Told:
 class Sender:
     """The HTTP connections of a process to webhooks."""
 
-    def __init__(self, sessions: Mapping[str, aiohttp.ClientSession]) -> None:
+    def __init__(self, sessions: Mapping[str, aiohttp.ClientSession], timeout_s: float) -> None:
         self._sessions = sessions
+        self._timeout_s = timeout_s
         self._pace = Pace(_AT_ONCE, _AT_ONCE_EACH)
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, trust: ssl.SSLContext, allowed: Sequence[Network]) -> AsyncIterator[Sender]:
+    async def open(
+        cls, trust: ssl.SSLContext, allowed: Sequence[Network], *, timeout_s: float = 15.0
+    ) -> AsyncIterator[Sender]:
         """Open the process' connections, inside the event loop that will use them."""
         async with AsyncExitStack() as stack:
             sessions = {}
@@ -54,14 +56,14 @@ class Sender:
                 )
                 session = aiohttp.ClientSession(
                     connector=connector,
-                    timeout=aiohttp.ClientTimeout(total=_TOTAL_S, sock_connect=_CONNECT_S),
+                    timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=timeout_s / 3),
                     cookie_jar=aiohttp.DummyCookieJar(),
                 )
                 sessions[scheme] = await stack.enter_async_context(session)
-            yield cls(sessions)
+            yield cls(sessions, timeout_s)
 
     async def post(self, webhook: tuple[str, str], url: str, headers: Mapping[str, str], body: bytes) -> Told:
-        """Send a body to a webhook, named by (organization, name); raises Busy while it has enough at once."""
+        """Send a body to a webhook, named by (organization, name); raises Busy while it has enough to do."""
         with self._pace.place(webhook):
             started = time.monotonic()
             status, problem, retry_after_s = await self._exchange(url, headers, body)
@@ -82,7 +84,7 @@ class Sender:
                 text = "it redirects, and that is not followed" if 300 <= answer.status < 400 else "refused"
                 return answer.status, f"{answer.status}: {text}", _retry_after_s(answer)
         except TimeoutError:
-            return 0, f"no answer within {_TOTAL_S:.0f} s", None
+            return 0, f"no answer within {self._timeout_s:g} s", None
         except aiohttp.ClientConnectorCertificateError:
             return 0, "its certificate is not trusted", None
         except aiohttp.ClientConnectorError as failed:
