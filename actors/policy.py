@@ -12,6 +12,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import dramatiq
 
+from workers.broker.policy import Policy
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -28,6 +30,10 @@ class RetryPolicy:
         """Make a coroutine function an actor that is tried again by this policy (a decorator)."""
         made: Any = dramatiq.actor(**asdict(self))(function)
         return cast("dramatiq.Actor[P, Awaitable[R]]", made)
+
+    def backoff_s(self, attempts: int) -> float:
+        """How long a message waits that was tried so often."""
+        return Policy(**asdict(self)).backoff_s(attempts)
 
 
 PROCESS = RetryPolicy(max_attempts=40, backoff_base_s=1.0, backoff_cap_s=3600.0)

@@ -6,7 +6,6 @@ from typing import Any
 
 from actors import policy, resources
 from actors.door import attempt_of, door
-from workers.broker.retries import policy_of
 from workers.pipeline import telling
 from workers.webhooks.event import Event
 
@@ -25,6 +24,6 @@ async def tell_webhook(
             Event(**event),
             attempt=attempt,
             is_last_attempt=attempt >= policy.WEBHOOK.max_attempts,
-            at_least_s=policy_of(tell_webhook).backoff_s(attempt),
+            at_least_s=policy.WEBHOOK.backoff_s(attempt),
             again=again,
         )

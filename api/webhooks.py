@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from api import routes
+from api.audit import note
 from api.envelope import answer
 from api.refusals import not_found
 from api.routes import NOTHING, Answer, Routes
@@ -18,13 +19,11 @@ from api.schemas.webhooks import (
 )
 from api.visibility import visible
 from api.wiring import CONTEXT, STORE
-from workers import logs
 from workers.organizations import Organization
 from workers.store import Delivery
 from workers.webhooks.event import Event
 
 WEBHOOKS = Routes("webhooks")
-_log = logs.get_logger("api")
 
 
 @WEBHOOKS.add(
@@ -66,6 +65,7 @@ async def list_deliveries(request: web.Request, asked: DeliveriesQuery) -> web.R
     "/organizations/{id}/webhooks/{name}/deliveries/{eventId}/replay",
     takes=NOTHING,
     needs="operate",
+    changes="delivery.replayed",
     answers={202: Answer("Queued.", Replayed)},
     refusals=(404,),
 )
@@ -78,7 +78,7 @@ async def replay_delivery(request: web.Request, _: None) -> web.Response:
         raise not_found("no such delivery in the log of this webhook")
     event = Event(known.id, known.type, organization.id, known.at, known.data)
     await request.app[CONTEXT].queue.tell(event, (name,), again=True)
-    _log.info("delivery_replayed", webhook=name, eventId=event_id)
+    note(request, organization_id=organization.id)
     return answer(Replayed(id=event_id, status="queued"), status=202)
 
 
