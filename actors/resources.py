@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from actors.outbox import Outbox
+from workers.analysis.llm import LanguageModel
 from workers.broker import Producer
 from workers.graph.client import GraphSession
 from workers.graph.tls import trust
@@ -48,7 +49,11 @@ async def open_resources(settings: Settings, organizations: Organizations) -> No
         _Lent.webhooks = await stack.enter_async_context(Sender.open(trust(settings.ca_file), networks))
         producer = Producer(client, namespace=settings.namespace, partitions=settings.partitions)
         store = Store.over(client, settings)
-        _Lent.context = Context(settings, organizations, store, graph, Outbox(producer))
+        language_model = await stack.enter_async_context(
+            LanguageModel.open(settings, organizations, client, trust(settings.ca_file))
+        )
+        outbox = Outbox(producer)
+        _Lent.context = Context(settings, organizations, store, graph, outbox, language_model)
         _Lent.closing = stack.pop_all()
 
 
@@ -57,6 +62,7 @@ async def reload(organizations: Organizations) -> None:
     context = current()
     context.organizations = organizations
     context.graph.reload(organizations)
+    await context.language_model.reload(organizations)
 
 
 async def close_resources() -> None:

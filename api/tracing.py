@@ -45,4 +45,5 @@ def _action(step: PlannedStep) -> TracedAction:
         categories=list(step.categories),
         request_ids=list(step.request_ids),
         changed_at=step.changed_at or None,
+        text_by=step.text_by,
     )

@@ -19,9 +19,11 @@ from api.looks import Looks
 from api.routes import Route
 from api.submissions import Submissions
 from api.waiting import Waiting
+from workers.analysis.llm import LanguageModel
 from workers.broker import Broker, Producer
 from workers.broker.stats import QueueStats
 from workers.graph.client import GraphSession
+from workers.graph.tls import trust
 from workers.organizations import Organizations
 from workers.pipeline.context import Context
 from workers.redis_clients import connect, connect_sync
@@ -100,7 +102,10 @@ async def open_graph(app: web.Application) -> AsyncIterator[None]:
     """Graph, for the few routes whose caller waits for what Microsoft says."""
     settings, directory, store = app[SETTINGS], app[DIRECTORY], app[STORE]
     async with GraphSession.open(settings, directory.current, store.redis) as graph:
-        context = Context(settings, directory.current, store, graph, Outbox(app[PRODUCER]))
+        # No mail is processed here: nothing is asked of it, and so nothing opened.
+        language_model = LanguageModel(settings, directory.current, store.redis, trust(settings.ca_file))
+        outbox = Outbox(app[PRODUCER])
+        context = Context(settings, directory.current, store, graph, outbox, language_model)
         app[CONTEXT] = context
 
         def take_over(organizations: Organizations) -> None:

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 
 from actors import actions, jobs, mail
 from actors.outbox import Outbox
+from workers.analysis.llm import LanguageModel
 from workers.broker import Producer
 from workers.graph.client import GraphSession
+from workers.graph.tls import trust
 from workers.organizations import Organization, Organizations
 from workers.pipeline.context import Context
 from workers.settings import Settings
@@ -30,6 +32,10 @@ ACME = Organization(
 async def lent(settings: Settings, *organizations: Organization) -> AsyncIterator[Context]:
     """A Context over the settings' Redis; without organizations there is one, ACME."""
     known = Organizations(organizations or (ACME,))
-    async with Store.open(settings) as store, GraphSession.open(settings, known, store.redis) as graph:
+    async with (
+        Store.open(settings) as store,
+        GraphSession.open(settings, known, store.redis) as graph,
+        LanguageModel.open(settings, known, store.redis, trust(settings.ca_file)) as language_model,
+    ):
         producer = Producer(store.redis, namespace=settings.namespace, partitions=settings.partitions)
-        yield Context(settings, known, store, graph, Outbox(producer))
+        yield Context(settings, known, store, graph, Outbox(producer), language_model)

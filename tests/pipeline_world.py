@@ -16,8 +16,10 @@ from uuid import uuid4
 
 from tests.graph_access import ORGANIZATION, settings_for
 from tests.sandbox_process import SandboxProcess
+from workers.analysis.llm import LanguageModel
 from workers.errors import Busy, EconeuraError, LostClaim, NotFound, QueueUnavailable, TemporaryError
 from workers.graph.client import GraphSession
+from workers.graph.tls import trust
 from workers.organizations import Organizations, load_organizations
 from workers.pipeline import acting, processing, syncing
 from workers.pipeline.context import Context
@@ -278,6 +280,10 @@ async def a_world(
     )
     known = organizations(sandbox, directory, [mailbox], rules, **options)
     queue = WorkList()
-    async with Store.open(settings) as store, GraphSession.open(settings, known, store.redis) as graph:
-        context = queue.context = Context(settings, known, store, graph, queue)
+    async with (
+        Store.open(settings) as store,
+        GraphSession.open(settings, known, store.redis) as graph,
+        LanguageModel.open(settings, known, store.redis, trust(settings.ca_file)) as language_model,
+    ):
+        context = queue.context = Context(settings, known, store, graph, queue, language_model)
         yield World(sandbox, context, queue, directory)

@@ -122,6 +122,7 @@ class TracedAction(Shown):
     categories: list[str]
     request_ids: list[str]
     changed_at: str | None
+    text_by: Annotated[str, Field(description="Which language model wrote part of a reply, if one did.")]
 
 
 class Transition(Shown):

@@ -111,9 +111,9 @@ def test_history_below_the_new_text_is_not_shown() -> None:
 def test_hostile_text_is_redacted_in_time(body: str) -> None:
     mail = a_mail(body)
     analysis = analyse(mail)
-    started = time.perf_counter()
+    started = time.thread_time()
     show(mail, analysis, ours=OURS, redact=True)
-    assert time.perf_counter() - started < 1.0
+    assert time.thread_time() - started < 0.5
 
 
 @settings(max_examples=60, deadline=None)

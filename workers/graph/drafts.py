@@ -20,6 +20,7 @@ from workers.graph.client import Graph
 
 TAG_PROPERTY = "String {9f3c6c1e-5d0b-4c58-8a64-0b8f6f0c7a11} Name econeura"
 _BODY_START = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
+_HELD = "-held"
 _FOUND = {"$select": "id,isDraft,parentFolderId"}
 
 
@@ -69,15 +70,21 @@ async def update_draft_body(
     text_html: str,
     *,
     tag: str,
+    held: bool = False,
     subject: str | None = None,
     to: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Put our text above the quoted thread of a draft (its `body` as Graph returned it); returns the draft.
 
+    A draft that is `held` says so itself, to whoever finds it (`is_held`): it must not be sent as it is.
+
     Tied to the version given: raises Conflict if a person has edited it since.
     """
     changes: dict[str, Any] = {
-        "body": {"contentType": "html", "content": prepended(text_html, draft.get("body") or {}, tag=tag)},
+        "body": {
+            "contentType": "html",
+            "content": prepended(text_html, draft.get("body") or {}, tag=tag, held=held),
+        },
         **_recipients(to),
     }
     if subject is not None:
@@ -88,7 +95,12 @@ async def update_draft_body(
 
 def is_prepared(draft: Mapping[str, Any], tag: str) -> bool:
     """Whether our text already stands in the draft: between creating and filling it a worker may die."""
-    return _mark(tag) in str((draft.get("body") or {}).get("content") or "")
+    return _mark(tag) in _content(draft)
+
+
+def is_held(draft: Mapping[str, Any], tag: str) -> bool:
+    """Whether it was prepared to be looked at by a person."""
+    return f"{_mark(tag)}{_HELD}" in _content(draft)
 
 
 async def set_recipients(graph: Graph, mailbox: str, draft: Mapping[str, Any], to: Sequence[str]) -> None:
@@ -158,9 +170,9 @@ async def find_tagged(graph: Graph, mailbox: str, tag: str, *, answered_in: str 
     ]
 
 
-def prepended(text_html: str, body: Mapping[str, Any], *, tag: str) -> str:
+def prepended(text_html: str, body: Mapping[str, Any], *, tag: str, held: bool = False) -> str:
     """HTML of our text followed by the body's own content; Graph would otherwise lose the quoted thread."""
-    ours = f'<div id="{_mark(tag)}">{text_html}</div><br>'
+    ours = f'<div id="{_mark(tag)}{_HELD if held else ""}">{text_html}</div><br>'
     content = str(body.get("content") or "")
     if str(body.get("contentType") or "").lower() == "text":
         return f"<html><body>{ours}<pre>{html.escape(content)}</pre></body></html>"
@@ -185,6 +197,10 @@ def _recipients(addresses: Sequence[str]) -> dict[str, Any]:
     if not addresses:
         return {}
     return {"toRecipients": [{"emailAddress": {"address": address}} for address in addresses]}
+
+
+def _content(draft: Mapping[str, Any]) -> str:
+    return str((draft.get("body") or {}).get("content") or "")
 
 
 def _mark(tag: str) -> str:

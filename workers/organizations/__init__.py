@@ -4,10 +4,11 @@ from workers.organizations.directory import Credential, Organizations
 from workers.organizations.language_model import LlmSettings
 from workers.organizations.loading import load_organizations
 from workers.organizations.organization import Organization
-from workers.organizations.rules import Rule, Step, Template, When
+from workers.organizations.rules import MODEL_TEXT, Rule, Step, Template, When
 from workers.organizations.webhooks import EventType, Webhook
 
 __all__ = [
+    "MODEL_TEXT",
     "Credential",
     "EventType",
     "LlmSettings",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from workers.analysis.llm import LanguageModel
 from workers.errors import PermanentError
 from workers.graph.client import Graph, GraphSession
 from workers.organizations import Organization, Organizations
@@ -47,6 +48,7 @@ class Context:
     store: Store
     graph: GraphSession
     queue: Queue
+    language_model: LanguageModel
 
     def organization(self, organization_id: str) -> Organization:
         """The organization as configured now; raises PermanentError where it is gone."""

@@ -67,6 +67,7 @@ async def process(
     record = _completed(record, content)
     mail = mail_from_graph(content)
     analysis = await _analyse(mail, organization)
+    analysis = await context.language_model.second_opinion(organization, mail, analysis)
     if record.is_finished:
         await _reconsider(context, record, analysis, job_id)
         return

@@ -18,7 +18,7 @@ from workers.errors import BadRequest, Busy, LostClaim, NotFound, PermanentError
 from workers.graph import drafts
 from workers.graph.client import Graph
 from workers.organizations import Organization, Rule, Template
-from workers.pipeline import templates
+from workers.pipeline.composing import NO_TEXT, composed, needs_a_person
 from workers.pipeline.content import content_of
 from workers.pipeline.context import Context
 from workers.pipeline.senders import answer_goes_to_a_person
@@ -77,7 +77,8 @@ async def respond(
         organization.id, rule.name, recipient, record.message_id, hours=hours
     ):
         return replace(step, status="skipped", detail=f"correspondent had this answer within {hours} h")
-    letter = Letter((recipient,), template, _stays_draft(organization, answer_goes_to_a_person(work.mail)))
+    reason = answer_goes_to_a_person(work.mail) or needs_a_person(rule, template)
+    letter = Letter((recipient,), template, _stays_draft(organization, reason))
 
     async def create(tag: str) -> dict[str, Any]:
         return await drafts.create_reply(
@@ -156,11 +157,13 @@ async def _finish_draft(
             # From here on it is the person's: nothing in it is ours to change.
             return _for_a_person(step, letter, draft_id)
         draft = await drafts.get_draft(graph, mailbox, draft_id)
+        if drafts.is_held(draft, step.tag):
+            letter = _held(letter)
     else:
         draft = await create(step.tag)
     try:
         if not traces.is_ready:
-            await _compose(work, step, letter, draft)
+            step, letter = await _compose(work, step, letter, draft)
             await _mark_answered(work, step)
         elif not letter.stays_draft:
             # The configuration may name others by now.
@@ -188,23 +191,35 @@ async def _traces(work: _Work, step: PlannedStep) -> _Traces:
     )
 
 
-async def _compose(work: _Work, step: PlannedStep, letter: Letter, draft: dict[str, Any]) -> None:
-    """Put our text above the quote, unless a worker that died had done so; recipients are always set."""
+async def _compose(
+    work: _Work, step: PlannedStep, letter: Letter, draft: dict[str, Any]
+) -> tuple[PlannedStep, Letter]:
+    """Put our text above the quote, unless a worker that died had done so; recipients are always set.
+
+    A letter for which a language model wrote nothing is held back for a person, and its draft says so.
+    """
     if letter.template is None or drafts.is_prepared(draft, step.tag):
         await drafts.set_recipients(work.graph, work.record.mailbox, draft, letter.recipients)
-        return
-    analysis = work.record.analysis or {}
-    values = templates.values_for(work.organization, work.record.mailbox, work.mail, analysis)
-    subject = letter.template.subject
+        return step, letter
+    text = await composed(work.context, work.organization, work.record, work.mail, letter.template)
+    if text.text_by:
+        # Also renews our claim: a model may have taken its time.
+        step = await _note(work, replace(step, text_by=text.text_by))
     await drafts.update_draft_body(
         work.graph,
         work.record.mailbox,
         draft,
-        templates.render_body(letter.template.body, values),
+        text.html,
         tag=step.tag,
-        subject=templates.render_subject(subject, values) if subject else None,
+        held=not text.is_whole,
+        subject=text.subject,
         to=letter.recipients,
     )
+    return step, letter if text.is_whole else _held(letter)
+
+
+def _held(letter: Letter) -> Letter:
+    return replace(letter, stays_draft=NO_TEXT)
 
 
 async def _mark_answered(work: _Work, step: PlannedStep) -> None:

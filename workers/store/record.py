@@ -29,6 +29,8 @@ class PlannedStep:
     attempts: int = 0
     request_ids: tuple[str, ...] = ()
     changed_at: str = ""
+    text_by: str = ""
+    """Of a reply: which language model wrote part of it, and what that took."""
 
     @property
     def is_over(self) -> bool:

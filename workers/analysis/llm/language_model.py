@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from sys import modules
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from workers import logs
 from workers.analysis.llm.asking import Asker
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from workers.analysis.llm.endpoint import Endpoint
 
 _log = logs.get_logger("llm")
-ResultT = TypeVar("ResultT")
-# Above this a text is laid out in a thread: it must not hold up the event loop.
-_LARGE_BODY = 50_000
 _CHECKED_WITH = Mail(
     id="check", subject="Factura de prueba", body="Adjuntamos la factura de este mes. Gracias."
 )
@@ -122,8 +119,7 @@ class LanguageModel:
         def question_of(shown: ShownMail) -> Question[ReplyText]:
             return reply_to(shown, category=category, frame=frame)
 
-        analysis = await _in_thread_if_large(mail, lambda: analyse(mail))
-        outcome, shown = await self._ask(organization, mail, analysis, question_of)
+        outcome, shown = await self._ask(organization, mail, None, question_of)
         if outcome.answer is None or shown is None:
             return WrittenReply("", model, outcome.source, outcome.reason, outcome.tokens)
         try:
@@ -150,15 +146,16 @@ class LanguageModel:
         self,
         organization: Organization,
         mail: Mail,
-        analysis: Analysis,
+        analysis: Analysis | None,
         question_of: Callable[[ShownMail], Question[ShapeT]],
     ) -> tuple[Outcome[ShapeT], ShownMail | None]:
         """How a question about a mail went, and what the model was shown of it (None: nothing)."""
         settings, ours = organization.llm, organization.mailboxes
         try:
             endpoint = await self._endpoint(organization)
-            shown = await _in_thread_if_large(
-                mail, lambda: show(mail, analysis, ours=ours, redact=settings.redact)
+            # In a thread: a long text takes a while, and must not hold up the event loop.
+            shown = await asyncio.to_thread(
+                lambda: show(mail, analysis or analyse(mail), ours=ours, redact=settings.redact)
             )
         except (NoAnswer, SettingsError) as none:
             _log.warning("model_not_asked", reason=none.code, problem=str(none))
@@ -183,10 +180,6 @@ async def _endpoint_module() -> Any:
     """Imported where a model is used, in a thread: it takes a second, and 40 MB."""
     name = "workers.analysis.llm.endpoint"
     return modules.get(name) or await asyncio.to_thread(import_module, name)
-
-
-async def _in_thread_if_large(mail: Mail, work: Callable[[], ResultT]) -> ResultT:
-    return await asyncio.to_thread(work) if len(mail.body) > _LARGE_BODY else work()
 
 
 def _told(organization: Organization, outcome: Outcome[ShapeT]) -> dict[str, Any]:

@@ -58,7 +58,8 @@ class Redactor:
         fullest first; `domains` the correspondents'. `text` is normalized, and its brackets are ours alone
         (see `spelling.plain`). Raises NoAnswer "redaction" where something is still to be found at the end.
         """
-        text = self._without_found(text)
+        # First, while addresses and the words beside a number are whole.
+        text = self._marked(text, self._found(text))
         for kind, original, value in sorted(known, key=lambda item: -len(item[1])):
             text = self._without(text, plain(original), kind, value)
         for person in names:
@@ -69,26 +70,29 @@ class Redactor:
             text = self._without(text, domain, "url")
         for kind, pattern in _LOOKS_LIKE:
             text = self._swept(text, kind, pattern)
-        text = self._without_found(_REPEATED_MARK.sub(r"\1", text))
-        if self._found(text):
-            raise NoAnswer("the mail cannot be redacted", code="redaction")
-        return text
+        return self._until_nothing_is_found(_REPEATED_MARK.sub(r"\1", text))
 
     def _found(self, text: str) -> list[Found]:
         entities = find_entities(text, read_words(text), self.language, self.today)
         return [found for found in entities if "[" not in text[found.start : found.end]]
 
-    def _without_found(self, text: str) -> str:
-        """Until nothing is found: what is taken out may uncover more, and one look finds only so many."""
+    def _until_nothing_is_found(self, text: str) -> str:
+        """What is taken out may uncover more, and one look finds only so many."""
         for _ in range(_MOST_PASSES):
             found = self._found(text)
             if not found:
-                break
-            text = _replaced(
-                text,
-                ((f.start, f.end, self._mark(f.type, text[f.start : f.end], f.value)) for f in found),
-            )
-        return text
+                return text
+            text = self._marked(text, found)
+        raise NoAnswer("the mail cannot be redacted", code="redaction")
+
+    def _marked(self, text: str, found: Iterable[Found]) -> str:
+        return _replaced(
+            text,
+            (
+                (one.start, one.end, self._mark(one.type, text[one.start : one.end], one.value))
+                for one in found
+            ),
+        )
 
     def _without(self, text: str, original: str, kind: str, value: Value | None = None) -> str:
         """Every occurrence as a word of its own, whatever its case and accents."""
