@@ -9,6 +9,7 @@ from dramatiq.middleware import CurrentMessage
 
 from workers import logs
 from workers.broker import Broker
+from workers.ids import new_id
 
 # Bound before any actor exists: without a broker dramatiq silently picks RabbitMQ on localhost.
 broker = Broker()
@@ -38,8 +39,22 @@ def message(
     if job_id is not None:
         options["job_id"] = job_id
         arguments["job_id"] = job_id
-    ids = arguments.get("message_ids") or [arguments[name] for name in ("message_id",) if name in arguments]
+    ids = [arguments["message_id"]] if "message_id" in arguments else arguments.get("message_ids")
     if ids and actor.actor_name != "record_death":
-        told = {"mailbox": arguments["mailbox"], "message_ids": ids, "job_id": job_id}
-        options["on_dead"] = {"actor": "record_death", "kwargs": {"organization_id": organization_id, **told}}
-    return actor.message_with_options(kwargs=arguments, **options)
+        options["on_dead"] = {
+            "actor": "record_death",
+            "kwargs": {
+                "organization_id": organization_id,
+                "mailbox": arguments["mailbox"],
+                "message_ids": ids,
+                "job_id": job_id,
+            },
+        }
+    return dramatiq.Message(
+        queue_name=actor.queue_name,
+        actor_name=actor.actor_name,
+        args=(),
+        kwargs=arguments,
+        options=options,
+        message_id=new_id(),
+    )

@@ -66,7 +66,12 @@ class Access:
             )
         if needs not in key.scopes:
             raise _forbidden("missing_scope", f"the key is not good for this: it lacks the scope {needs}")
-        return Caller(key.id, frozenset(key.organizations) or None)
+        return _holder(key.id, key.organizations)
+
+
+@lru_cache(maxsize=1024)
+def _holder(key_id: str, organizations: tuple[str, ...]) -> Caller:
+    return Caller(key_id, frozenset(organizations) or None)
 
 
 async def _by_token(entra: EntraTokens, text: str, needs: Scope) -> Caller:

@@ -9,8 +9,8 @@ from aiohttp import web
 
 from api import serving, wiring
 from api.access import Access, require_safe_start
+from api.answered import count_answers
 from api.audit import AUDIT, audited
-from api.bodies import BODY_LIMIT_BYTES
 from api.cron import CRON
 from api.dead_letters import DEAD_LETTERS
 from api.directory import Directory
@@ -27,6 +27,7 @@ from api.mailboxes import MAILBOXES
 from api.metrics_page import METRICS
 from api.middleware import every_request
 from api.organizations import ORGANIZATIONS
+from api.receiving import BODY_LIMIT_BYTES, ROOM, Room
 from api.reports import REPORTS
 from api.routes import Route
 from api.subscriptions import SUBSCRIPTIONS
@@ -63,8 +64,10 @@ def create_app(settings: Settings) -> web.Application:
     app[wiring.KEYRING] = Keyring(settings)
     app[wiring.ENTRA] = EntraTokens.configured(settings)
     app[wiring.DRAINING] = asyncio.Event()
+    app[ROOM] = Room()
     app.cleanup_ctx.extend(
         (
+            count_answers,
             wiring.open_store,
             wiring.open_keyring,
             wiring.open_entra,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from typing import Any, TypeVar
@@ -11,12 +10,11 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from api.receiving import read_body
 from api.refusals import Detail, Refusal, invalid, invalid_fields
 
 Model = TypeVar("Model", bound=BaseModel)
-BODY_LIMIT_BYTES = 1024 * 1024
-# A body comes right behind its headers; who dribbles it holds a connection and memory.
-_BODY_TIMEOUT_S = 15.0
+_JSON = "application/json"
 _PATH_PARAMETER = re.compile(r"[^\x00-\x1f\x7f]{1,512}")
 
 
@@ -34,23 +32,6 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats)
 
 
-async def read_body(request: web.Request) -> bytes:
-    """The bytes of the body; refuses what is over 1 MB (413), compressed (415) or too slow (408)."""
-    if (request.content_length or 0) > BODY_LIMIT_BYTES:
-        raise _too_large()
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Refusal(415, "unsupported_media_type", "compressed request bodies are not accepted")
-    try:
-        if request.content.is_eof():
-            return await request.read()
-        async with asyncio.timeout(_BODY_TIMEOUT_S):
-            return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise _too_large() from None
-    except TimeoutError:
-        raise Refusal(408, "request_timeout", "the body did not arrive in time") from None
-
-
 async def read_json(request: web.Request, model: type[Model]) -> Model:
     """The body as a model.
 
@@ -63,7 +44,7 @@ async def read_json(request: web.Request, model: type[Model]) -> Model:
     else:
         content = _parsed(raw)
         # Browsers send other types across sites without asking first (CORS "simple requests").
-        if request.content_type != "application/json":
+        if request.headers.get("Content-Type") != _JSON and request.content_type != _JSON:
             raise Refusal(415, "unsupported_media_type", "send the body as Content-Type: application/json")
     try:
         return model.model_validate(content)
@@ -101,7 +82,3 @@ def _parsed(raw: bytes) -> Any:
     except (RecursionError, ValueError):
         reason = "nested too deeply, or a number too long"
     raise Refusal(400, "invalid_json", f"the body is not valid JSON: {reason}", details=[Detail("", reason)])
-
-
-def _too_large() -> Refusal:
-    return Refusal(413, "body_too_large", f"the body is over {BODY_LIMIT_BYTES} bytes")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from uuid import uuid4
 
 from aiohttp import web
 
@@ -26,7 +25,8 @@ from api.schemas.emails import (
 )
 from api.tracing import trace_of
 from api.visibility import visible
-from api.wiring import STORE, SUBMISSIONS, WAITING
+from api.wiring import PRODUCER, STORE, WAITING
+from workers.ids import new_id
 from workers.organizations import Organization
 from workers.store import Job, NewJob
 
@@ -57,7 +57,7 @@ async def submit_email(request: web.Request, given: ProcessEmail) -> web.Respons
     """
     organization = visible(request).organization(given.organization_id)
     mailbox = await _mailbox(request, organization, given.mailbox, given.message_id)
-    job_id = str(uuid4())
+    job_id = new_id()
     message = actors.message(
         process_email,
         organization_id=organization.id,
@@ -67,12 +67,11 @@ async def submit_email(request: web.Request, given: ProcessEmail) -> web.Respons
         message_id=given.message_id,
         force=given.force,
     )
-    await request.app[SUBMISSIONS].submit(
-        NewJob(job_id, "process_email", organization.id, timestamp()), [message]
-    )
+    job = NewJob(job_id, "process_email", organization.id, timestamp())
+    await request.app[PRODUCER].send(message, beside=request.app[STORE].jobs.record(job))
     wait_s = _wait_s(request)
-    job = await request.app[WAITING].wait(job_id, timeout_s=wait_s) if wait_s else None
-    return _submitted(job_id, job, waited=wait_s > 0)
+    found = await request.app[WAITING].wait(job_id, timeout_s=wait_s) if wait_s else None
+    return _submitted(job_id, found, waited=wait_s > 0)
 
 
 @EMAILS.add(
@@ -88,7 +87,7 @@ async def submit_emails(request: web.Request, given: ProcessEmails) -> web.Respo
     organization = visible(request).organization(given.organization_id)
     message_ids = list(dict.fromkeys(given.message_ids))
     by_mailbox = await _by_mailbox(request, organization, given.mailbox, message_ids)
-    job_id = str(uuid4())
+    job_id = new_id()
     messages = [
         actors.message(
             process_bulk,
@@ -102,7 +101,7 @@ async def submit_emails(request: web.Request, given: ProcessEmails) -> web.Respo
         for start in range(0, len(ids), _IDS_PER_MESSAGE)
     ]
     job = NewJob(job_id, "process_bulk", organization.id, timestamp(), total=len(message_ids))
-    await request.app[SUBMISSIONS].submit(job, messages)
+    await request.app[PRODUCER].send(*messages, beside=request.app[STORE].jobs.record(job))
     return answer(
         {"jobId": job_id, "status": "queued", "accepted": len(message_ids)},
         status=202,

@@ -12,8 +12,8 @@ from hashlib import sha256
 import redis
 from aiohttp import web
 
-from api.bodies import read_body
 from api.caller import CALLER
+from api.receiving import keep_body
 from api.refusals import Refusal, invalid
 from api.routes import Handler
 from api.wiring import STORE
@@ -83,7 +83,7 @@ def _repeated(found: Kept, fingerprint: str) -> web.Response:
 
 async def _fingerprint(request: web.Request) -> str:
     digest = sha256(f"{request.method} {request.raw_path}\n".encode())
-    digest.update(await read_body(request))
+    digest.update(await keep_body(request))
     return digest.hexdigest()
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 import actors
 import actors.actions
 import actors.mail
+from api.answered import ANSWERED
 from api.routes import NOTHING, Answer, Routes
 from api.wiring import DIRECTORY, STORE, queue_stats
 from workers import logs, metrics
@@ -37,6 +38,7 @@ async def show_metrics(request: web.Request, _: None) -> web.Response:
     except (redis.RedisError, TimeoutError) as away:
         # What was counted is still true, and an outage is when it is needed most.
         _log.warning("queue_gauges_stale", reason=type(away).__name__)
+    request.app[ANSWERED].tell()
     text = await asyncio.to_thread(metrics.exposition)
     return web.Response(body=text, headers={"Content-Type": _MEDIA})
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 
 from aiohttp import web
 from multidict import CIMultiDict
-from prometheus_client import Counter, Histogram
 
+from api.answered import ANSWERED
 from api.envelope import refuse
 from api.refusals import refusal_for
 from api.wiring import DRAINING
@@ -18,7 +17,6 @@ from workers import logs, metrics
 
 _log = logs.get_logger("api")
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -41,25 +39,24 @@ async def every_request(
     started = time.perf_counter()
     given = request.headers.get("X-Correlation-ID")
     correlation_id = given if given and _CORRELATION_ID.fullmatch(given) else logs.new_correlation_id()
-    with logs.bound(correlation_id=correlation_id):
-        try:
-            response = await handler(request)
-        except Exception as problem:  # noqa: BLE001 the last line: even a bug is answered in the envelope
-            refusal = refusal_for(problem)
-            if refusal.status >= 500:
-                _note_failure(request, refusal.code, problem if refusal.status == 500 else None)
-            response = refuse(refusal, correlation_id)
+    logs.begin(correlation_id)
+    try:
+        response = await handler(request)
+    except Exception as problem:  # noqa: BLE001 the last line: even a bug is answered in the envelope
+        refusal = refusal_for(problem)
+        if refusal.status >= 500:
+            _note_failure(request, refusal.code, problem if refusal.status == 500 else None)
+        response = refuse(refusal, correlation_id)
     headers = response.headers
     if "Content-Security-Policy" in headers:
         headers.update({name: value for name, value in _HEADERS.items() if name not in headers})
     else:
         headers.update(_HEADERS)
     headers["X-Correlation-ID"] = correlation_id
-    if request.app[DRAINING].is_set():
+    app = request.app
+    if app[DRAINING].is_set():
         response.force_close()
-    count, duration = _metrics_of(request.method, _template(request), response.status)
-    count.inc()
-    duration.observe(time.perf_counter() - started)
+    app[ANSWERED].note(request.method, _template(request), response.status, time.perf_counter() - started)
     return response
 
 
@@ -74,9 +71,3 @@ def _note_failure(request: web.Request, code: str, bug: Exception | None) -> Non
 def _template(request: web.Request) -> str:
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else "unmatched"
-
-
-@lru_cache(maxsize=2048)
-def _metrics_of(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    labels = (method if method in _METHODS else "OTHER", route, str(status))
-    return metrics.HTTP_REQUESTS.labels(*labels), metrics.HTTP_REQUEST_DURATION.labels(*labels)

@@ -12,7 +12,8 @@ from typing import Any, Generic, Literal, TypeVar
 from aiohttp import web
 from pydantic import BaseModel
 
-from api.bodies import check_path, read_body, read_json, read_query
+from api.bodies import check_path, read_json, read_query
+from api.receiving import read_body
 from workers.scopes import Scope
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

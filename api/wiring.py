@@ -17,7 +17,6 @@ from api.keyring import Keyring
 from api.known_subscriptions import KnownSubscriptions
 from api.looks import Looks
 from api.routes import Route
-from api.submissions import Submissions
 from api.waiting import Waiting
 from workers.analysis.llm import LanguageModel
 from workers.broker import Broker, Producer
@@ -42,7 +41,6 @@ KEYRING: web.AppKey[Keyring] = web.AppKey("keyring", Keyring)
 ENTRA: web.AppKey[EntraTokens | None] = web.AppKey("entra")
 STORE: web.AppKey[Store] = web.AppKey("store", Store)
 PRODUCER: web.AppKey[Producer] = web.AppKey("producer", Producer)
-SUBMISSIONS: web.AppKey[Submissions] = web.AppKey("submissions", Submissions)
 KNOWN_SUBSCRIPTIONS: web.AppKey[KnownSubscriptions] = web.AppKey("known_subscriptions", KnownSubscriptions)
 LOOKS: web.AppKey[Looks] = web.AppKey("looks", Looks)
 WAITING: web.AppKey[Waiting] = web.AppKey("waiting", Waiting)
@@ -59,7 +57,6 @@ async def open_store(app: web.Application) -> AsyncIterator[None]:
         producer = Producer(store.redis, namespace=settings.namespace, partitions=settings.partitions)
         app[STORE] = store
         app[PRODUCER] = producer
-        app[SUBMISSIONS] = Submissions(store.jobs, producer)
         app[LOOKS] = Looks(store.mailboxes, producer)
         app[KNOWN_SUBSCRIPTIONS] = KnownSubscriptions(store.subscriptions)
         app[GRAPH_WATCH] = GraphWatch(store, app[DIRECTORY])

@@ -17,8 +17,10 @@ FOUNDATION = {
     "workers.jobs",
     "workers.job_tables",
     "workers.clock",
+    "workers.ids",
     "workers.cron",
     "workers.redis_clients",
+    "workers.redis_records",
     "workers.scopes",
 }
 PARTS = {"workers.graph", "workers.analysis", "workers.store", "workers.broker"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def written(moment: datetime) -> str:
@@ -12,4 +14,10 @@ def written(moment: datetime) -> str:
 
 def now_text() -> str:
     """This moment as text."""
-    return written(datetime.now(UTC))
+    second, ms = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{_written_second(second)}.{ms:03}Z"
+
+
+@lru_cache(maxsize=4)
+def _written_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()[:19]

@@ -9,10 +9,11 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal, cast
-from uuid import uuid4
 
 import orjson
 import structlog
+
+from workers import ids
 
 _context: ContextVar[dict[str, str] | None] = ContextVar("econeura_log_context", default=None)
 _ADDRESS = re.compile(r"[^\s@<>\"',;:()\[\]]{1,64}@([A-Za-z0-9.-]{1,253})")
@@ -84,13 +85,18 @@ def bound(
         _context.reset(reset)
 
 
+def begin(correlation_id: str) -> None:
+    """Add this id to every event that the running task logs from here on."""
+    _context.set({**(_context.get() or {}), "correlationId": correlation_id})
+
+
 def correlation_id() -> str:
     """The correlation id of the work in hand, or a new one where there is none."""
     return (_context.get() or {}).get("correlationId") or new_correlation_id()
 
 
 def new_correlation_id() -> str:
-    return str(uuid4())
+    return ids.new_id()
 
 
 def masked(address: str) -> str:

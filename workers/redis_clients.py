@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
+import hiredis
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
@@ -50,6 +51,7 @@ def connect(settings: Settings, *, max_connections: int = 64, timeout_s: float |
             url, max_connections=max_connections, timeout=settings.redis_timeout_s, **options
         )
         client = redis.asyncio.Redis.from_pool(pool)
+        _pack_quickly(pool)
     _meter_async(client)
     return client
 
@@ -113,6 +115,25 @@ def _credentials(url: str) -> dict[str, str]:
         return {}
     given = {"username": split.username, "password": split.password}
     return {name: unquote(value) for name, value in given.items() if value}
+
+
+class _PackedByHiredis:
+    """A connection whose commands are put into bytes by hiredis; redis-py's asyncio ones do it in Python."""
+
+    def pack_command(self, *arguments: Any) -> list[bytes]:
+        name = arguments[0]
+        if isinstance(name, str) and " " in name:
+            # redis-py has commands of two words, such as "SCRIPT LOAD".
+            arguments = (*name.split(), *arguments[1:])
+        try:
+            return [hiredis.pack_command(arguments)]
+        except TypeError as odd:
+            raise redis.DataError(str(odd)) from odd
+
+
+def _pack_quickly(pool: redis.asyncio.ConnectionPool) -> None:
+    kind = pool.connection_class
+    pool.connection_class = type(kind.__name__, (_PackedByHiredis, kind), {})
 
 
 def _operation(arguments: tuple[Any, ...]) -> str:

@@ -143,7 +143,7 @@ async def api(
     lacking: Mapping[str, list[Headers]],
 ) -> AsyncIterator[Api]:
     """An API that knows these keys, and in which OWNER has one of everything but dead letters."""
-    await store.jobs.create(NewJob("job-1", "process_email", OWNER, timestamp()))
+    await store.jobs.record(NewJob("job-1", "process_email", OWNER, timestamp())).write(store.redis)
     await store.ledger.record(OWNER, SUPPORT, [NewMessage("m1", {"subject": "Hola"})])
     times = ("2099-01-01T00:00:00+00:00", "2026-11-22T10:00:00+00:00")
     await store.subscriptions.save(Subscription("subscription-1", OWNER, SUPPORT, "inbox", "s", *times))

@@ -107,7 +107,8 @@ async def die(world: World, message_id: str, job_id: str | None = None) -> None:
 async def test_a_death_and_a_failed_job_are_told_once_each(world: World) -> None:
     message_id = world.deliver(subject=INVOICE)
     await world.sync()
-    await world.context.store.jobs.create(NewJob("job-1", "process_email", ORGANIZATION, AT))
+    store = world.context.store
+    await store.jobs.record(NewJob("job-1", "process_email", ORGANIZATION, AT)).write(store.redis)
     await world.context.store.ledger.join(world.mailbox, message_id, "job-1")
     for _ in range(3):
         await die(world, message_id, "job-1")

@@ -66,7 +66,7 @@ async def test_a_failed_round_frees_the_folder_and_keeps_the_reason(store: Store
 
 
 async def test_waiting_for_a_job_ends_with_the_job(store: Store) -> None:
-    await store.jobs.create(NewJob("j1", "process_email", "acme", AT))
+    await store.jobs.record(NewJob("j1", "process_email", "acme", AT)).write(store.redis)
     waiting = asyncio.create_task(store.jobs.wait("j1", timeout_s=10))
     await store.jobs.progress("j1", "running", attempts=1, at=AT)
     await store.jobs.complete(["j1"], {"action": "archive"}, message_id="m1", at=AT)
@@ -76,14 +76,14 @@ async def test_waiting_for_a_job_ends_with_the_job(store: Store) -> None:
 
 
 async def test_a_wait_gives_up_in_time_with_the_job_as_it_stands(store: Store) -> None:
-    await store.jobs.create(NewJob("j1", "process_email", "acme", AT))
+    await store.jobs.record(NewJob("j1", "process_email", "acme", AT)).write(store.redis)
     job = await asyncio.wait_for(store.jobs.wait("j1", timeout_s=0.05), 5)
     assert job is not None and job.status == "queued"
     assert await store.jobs.wait("nobody", timeout_s=0.05) is None
 
 
 async def test_a_bulk_job_ends_with_its_last_item_and_counts_each_once(store: Store) -> None:
-    await store.jobs.create(NewJob("bulk", "process_bulk", "acme", AT, total=2))
+    await store.jobs.record(NewJob("bulk", "process_bulk", "acme", AT, total=2)).write(store.redis)
     for _ in range(2):
         await store.jobs.complete(["bulk"], {}, message_id="m1", at=AT)
     halfway = await store.jobs.get("bulk")
@@ -94,7 +94,7 @@ async def test_a_bulk_job_ends_with_its_last_item_and_counts_each_once(store: St
 
 
 async def test_an_ended_job_stays_ended(store: Store) -> None:
-    await store.jobs.create(NewJob("j1", "process_email", "acme", AT))
+    await store.jobs.record(NewJob("j1", "process_email", "acme", AT)).write(store.redis)
     await store.jobs.fail(["j1"], "not_found", "no such message", message_id="m1", at=AT)
     await store.jobs.progress("j1", "running", attempts=2, at=AT)
     job = await store.jobs.get("j1")

@@ -32,7 +32,7 @@ class Entry(NamedTuple):
 
 def encode(message: Message[Any]) -> bytes:
     """The message as JSON; raises TypeError for values that JSON has not."""
-    return orjson.dumps(message.asdict())
+    return orjson.dumps(message)
 
 
 def with_options(body: bytes, options: dict[str, Any]) -> bytes:

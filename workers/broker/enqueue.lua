@@ -1,16 +1,25 @@
 -- Put new messages in line, or aside until they are due. A call whose reply was lost may be repeated.
--- KEYS[13] memory of the producer. ARGV: sequence, memory ms, then per message: priority, delay ms, actor, body.
+-- KEYS[13] memory of the producer, then keys of records to write in the same step.
+-- ARGV: sequence, memory ms, per record: seconds to keep it, number of values, names and values of its hash;
+-- then per message: priority, delay ms, actor, body.
 local sequence = tonumber(ARGV[1])
 local last = tonumber(redis.call('GET', KEYS[13]) or 0)
 redis.call('SET', KEYS[13], text(math.max(sequence, last)), 'PX', ARGV[2])
 if sequence <= last then
   return 0
 end
+local first = 3
+for index = 14, #KEYS do
+  local values = tonumber(ARGV[first + 1])
+  redis.call('HSET', KEYS[index], unpack(ARGV, first + 2, first + 1 + values))
+  redis.call('EXPIRE', KEYS[index], ARGV[first])
+  first = first + 2 + values
+end
 local now = clock()
-local total = (#ARGV - 2) / 4
+local total = (#ARGV - first + 1) / 4
 local number = redis.call('HINCRBY', STATE, 'number', total) - total
 local waiting, soonest = {{}, {}, {}, {}}, nil
-for at = 3, #ARGV, 4 do
+for at = first, #ARGV, 4 do
   local priority, delay, actor = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2]
   number = number + 1
   local entry = entry_of(priority, now + delay, number, actor, ARGV[at + 3])

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from typing import NamedTuple
-
-from prometheus_client import Histogram
 
 from workers import metrics
 
@@ -52,9 +49,9 @@ class Tally:
                 durations[job.actor, job.status].append(job.duration_s)
                 waits[job.priority].append(job.waited_s)
             for (actor, status), found in durations.items():
-                observe_all(metrics.JOB_DURATION.labels(actor, status), found)
+                metrics.observe_all(metrics.JOB_DURATION.labels(actor, status), found)
             for priority, found in waits.items():
-                observe_all(metrics.PICKUP_LATENCY.labels(priority), found)
+                metrics.observe_all(metrics.PICKUP_LATENCY.labels(priority), found)
 
     def _start(self) -> None:
         if self._thread is None:
@@ -67,11 +64,3 @@ class Tally:
         while self._has_some.wait():
             threading.Event().wait(_EVERY_S)
             self.flush()
-
-
-def observe_all(histogram: Histogram, values: list[float]) -> None:
-    """Observe many values at the price of a few; prometheus_client has no public way to."""
-    buckets = Counter(bisect_left(histogram._upper_bounds, value) for value in values)
-    histogram._sum.inc(sum(values))
-    for bucket, count in buckets.items():
-        histogram._buckets[bucket].inc(count)

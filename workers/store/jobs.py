@@ -11,10 +11,11 @@ from typing import Any, Literal
 import orjson
 
 from workers.redis_clients import AsyncRedis
+from workers.redis_records import Record
 from workers.store.keys import Keys
 from workers.store.webhooks import Noted
 
-_HERE = Path(__file__).parent
+_END = Path(__file__).with_name("end_job.lua")
 Status = Literal["queued", "running", "retrying", "completed", "failed"]
 _RETENTION_S = 7 * 86400
 # A waiter that missed the announcement (a cut connection) still finds out this soon.
@@ -60,21 +61,18 @@ class Jobs:
     def __init__(self, client: AsyncRedis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
-        self._create, self._end_job = (
-            client.register_script((_HERE / f"{name}.lua").read_text(encoding="utf-8"))
-            for name in ("create_jobs", "end_job")
-        )
+        self._end_job = client.register_script(_END.read_text(encoding="utf-8"))
 
-    async def create(self, *jobs: NewJob) -> None:
-        """Write queued jobs, in one step; call before their messages are queued."""
-        arguments: list[str | int] = [_RETENTION_S]
-        for job in jobs:
-            arguments += [job.type, job.organization_id, job.at, job.total]
-        await self._create(keys=[self._keys.job(job.id) for job in jobs], args=arguments)
-
-    async def discard(self, *job_ids: str) -> None:
-        """Undo `create` where the queue did not take the messages."""
-        await self._redis.delete(*(self._keys.job(job_id) for job_id in job_ids))
+    def record(self, job: NewJob) -> Record:
+        """How a queued job is written: by who queues its messages, in the same step."""
+        return Record(
+            self._keys.job(job.id),
+            _RETENTION_S,
+            (
+                "type", job.type, "organization", job.organization_id, "status", "queued", "attempts", 0,
+                "created_at", job.at, "updated_at", job.at, "total", job.total,
+            ),
+        )  # fmt: skip
 
     async def get(self, job_id: str) -> Job | None:
         """The job, or None where no such job is known."""
