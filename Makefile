@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: demo test check lint types bench faults soak lock clean
+.PHONY: demo test check lint types bench eval faults soak lock clean
 
 # Stamps make set-up happen once: a second run starts at once.
 $(VENV)/run.stamp: requirements.lock pyproject.toml
@@ -37,6 +37,10 @@ check: lint types
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# Labelled mail of your own, if any: make eval DATA=../shared/data (ARGS=--leave-out retrains without each source).
+eval: $(VENV)/dev.stamp
+	$(BIN)/econeura evaluate $(if $(DATA),--data $(DATA)) $(ARGS)
 
 faults: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m faults $(ARGS)

@@ -8,6 +8,8 @@ from itertools import islice
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from workers.analysis.html_limits import tamed
+
 MAX_HTML_CHARS = 400_000
 MAX_NODES = 30_000
 MAX_LINKS = 300
@@ -86,6 +88,9 @@ def visible_text(html: str) -> HtmlText:
     if len(html) > MAX_HTML_CHARS:
         html = html[:MAX_HTML_CHARS]
         result.notes.append(f"HTML cut to {MAX_HTML_CHARS} characters")
+    html, loss = tamed(html)
+    if loss:
+        result.notes.append(loss)
     root = LexborHTMLParser(_INVISIBLE.sub("", _PRIVATE.sub("", html))).body
     if root is None:
         return result

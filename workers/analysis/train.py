@@ -71,9 +71,9 @@ PRIOR: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """All heads side by side, in the columns of the classifier, with the temperature of each head."""
+    """The heads by name, each with the temperature that its scores are divided by."""
 
-    head: Head
+    heads: dict[str, Head]
     temperature: dict[str, float]
     examples: int
 
@@ -81,8 +81,9 @@ class Trained:
 def train(data: Path | None, output: Path = DIRECTORY) -> Trained:
     """Train on the corpus, and on the allowed rows of `data` if given; write the model to `output`."""
     examples = [*corpus_examples(), *(outside_examples(data) if data else ())]
-    trained = fit(examples, dataset_of([example.row for example in examples]))
-    write(trained, output, _fingerprint(examples))
+    mails = dataset_of([example.row for example in examples])
+    trained = fit(examples, mails)
+    write(trained, mails, output, _fingerprint(examples))
     train_language(examples[::7], output)
     return trained
 
@@ -105,23 +106,19 @@ def dataset_of(rows: Sequence[dict[str, Any]]) -> Dataset:
 
 
 def fit(examples: Sequence[Example], mails: Dataset) -> Trained:
-    """Fit every head on the examples that know its label."""
-    hashed = np.zeros((1 << BITS, len(COLUMNS)))
-    dense = np.zeros((mails.dense.shape[1] + 1, len(COLUMNS)))
-    temperature: dict[str, float] = {}
-    for name, columns in HEADS.items():
-        which, labels = labels_of(examples, name)
-        known = mails.take(which)
-        prior = _prior(columns)
-        head = fit_head(known, labels, prior, PENALTIES[name])
-        hashed[:, columns] = head.hashed
-        dense[:, columns] = head.dense
-        ours = np.array([examples[at].source == CORPUS_SOURCE for at in which])
-        temperature[name] = _calibrate(known, labels, prior, PENALTIES[name], ours)
-    return Trained(Head(hashed, dense), temperature, len(examples))
+    """Fit every head on the examples that know its label. `mails` holds them in the same order."""
+    labels = {name: labels_of(examples, name) for name in HEADS}
+    heads = {name: fit_named(name, mails, known) for name, known in labels.items()}
+    temperature = {name: _calibrate(name, examples, mails, known) for name, known in labels.items()}
+    return Trained(heads, temperature, len(examples))
 
 
-def labels_of(examples: Sequence[Example], head: str) -> tuple[NDArray[np.int64], Labels]:
+def fit_named(name: str, mails: Dataset, labels: Labels) -> Head:
+    """Fit one of HEADS with its prior and penalty."""
+    return fit_head(mails, labels, _prior(HEADS[name]), PENALTIES[name])
+
+
+def labels_of(examples: Sequence[Example], head: str) -> Labels:
     """Which examples know something of a head, and what."""
     classes = COLUMNS[HEADS[head]]
     which: list[int] = []
@@ -139,7 +136,7 @@ def labels_of(examples: Sequence[Example], head: str) -> tuple[NDArray[np.int64]
     weights = np.array([examples[at].weight for at in which])
     if head != "category":
         weights = weights * _balance(matrix)
-    return np.array(which), Labels(matrix, weights)
+    return Labels(np.array(which), matrix, weights)
 
 
 def _balance(allowed: NDArray[np.bool_]) -> Matrix:
@@ -161,24 +158,25 @@ def _prior(columns: slice) -> Matrix:
     return prior
 
 
-def _calibrate(
-    mails: Dataset, labels: Labels, prior: Matrix, penalty: Penalty, ours: NDArray[np.bool_]
-) -> float:
+def _calibrate(name: str, examples: Sequence[Example], mails: Dataset, labels: Labels) -> float:
     """Temperature by cross-validation over our own mails: outside sources are too alike to tell doubt."""
+    ours = np.array([examples[at].source == CORPUS_SOURCE for at in labels.which])
     folds = np.where(ours, np.random.default_rng(SEED).integers(0, FOLDS, len(ours)), -1)
     scores = np.zeros(labels.allowed.shape)
     for fold in range(FOLDS):
-        inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        head = fit_head(mails.take(inside), labels.take(inside), prior, penalty)
-        scores[outside] = head.scores(mails.take(outside))
+        outside = np.flatnonzero(folds == fold)
+        head = fit_named(name, mails, labels.take(np.flatnonzero(folds != fold)))
+        scores[outside] = head.scores(mails, labels.which[outside])
     return best_temperature(scores[ours], labels.allowed[ours].argmax(axis=1))
 
 
-def write(trained: Trained, output: Path, fingerprint: str) -> None:
+def write(trained: Trained, mails: Dataset, output: Path, fingerprint: str) -> None:
     """Write hashed.npy (one byte a weight), dense.npy and model.json. Numbers and names only."""
-    scales = np.abs(trained.head.hashed).max(axis=0) / 127
-    np.save(output / "hashed.npy", np.round(trained.head.hashed / scales).astype(np.int8))
-    np.save(output / "dense.npy", trained.head.dense.astype(np.float32))
+    table = np.hstack([mails.table(trained.heads[name].in_span) for name in HEADS])
+    dense = np.hstack([trained.heads[name].dense for name in HEADS])
+    scales = np.abs(table).max(axis=0) / 127
+    np.save(output / "hashed.npy", np.round(table / scales).astype(np.int8))
+    np.save(output / "dense.npy", dense.astype(np.float32))
     facts = {
         "version": fingerprint,
         "bits": BITS,

@@ -15,8 +15,10 @@ from workers.analysis.model.classifier import softmax
 from workers.analysis.result import CATEGORIES, SENTIMENTS, URGENCIES, Analysis, Entity, Evidence
 from workers.analysis.text import MailText, read_text
 
+FLOOR = 0.6
 
-def analyse(mail: Mail, *, now: datetime | None = None, floor: float = 0.6) -> Analysis:
+
+def analyse(mail: Mail, *, now: datetime | None = None, floor: float = FLOOR) -> Analysis:
     """Understand a mail: category, urgency, sentiment, language, entities, and whether a machine wrote it.
 
     `now` is what relative dates count from when the mail has no date (default: the current moment, UTC).

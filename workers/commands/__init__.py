@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "demo": "watch the whole service handle a sample mailbox, or your own .eml and .mbox files",
     "analyse": "say what a message means: .eml files or JSON lines in, JSON lines out; needs no service",
     "train": "train the analysis' model on the corpus and labelled mail (needs the extra train)",
+    "evaluate": "measure how right and how fast the analysis is (needs the extra train)",
     "keys": "create, list and revoke the API keys",
     "audit": "see who changed what",
     "queue": "see what waits and what became a dead letter; send dead letters again or drop them",

@@ -1,0 +1,34 @@
+"""All measurements, one section after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from workers.analysis.evaluation.automatic import automatic_section
+from workers.analysis.evaluation.entity_scores import entities_section
+from workers.analysis.evaluation.heads import heads_section
+from workers.analysis.evaluation.judged import judge
+from workers.analysis.evaluation.section import Section
+from workers.analysis.evaluation.speed import speed_section
+from workers.analysis.training_data import SOURCES, outside_rows
+
+
+def sections(data: Path | None, *, leave_out: bool = False, speed: bool = True) -> Iterator[Section]:
+    """Measure. Without `data` on the corpus alone, by cross-validation; `leave_out` retrains for each source.
+
+    With `data`, rows of sources that the model learned from are judged only when left out.
+    """
+    from workers.analysis.evaluation.held_out import cross_validated, left_out
+
+    yield heads_section("corpus", "Our own corpus, cross-validated", list(cross_validated()))
+    if data:
+        unseen = (row for row in outside_rows(data) if row["source"] not in SOURCES)
+        yield heads_section("data", "Sources that the model never saw", list(judge(unseen)))
+    if data and leave_out:
+        title = "Sources that the model learns from, each judged by a model without it"
+        yield heads_section("left_out", title, list(left_out(data)))
+    yield automatic_section(data)
+    yield entities_section(data)
+    if speed:
+        yield speed_section()
