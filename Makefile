@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: demo test check lint types bench eval faults soak lock clean
+.PHONY: demo test check lint types bench eval faults soak sbom audit lock clean
 
 # Stamps make set-up happen once: a second run starts at once.
 $(VENV)/run.stamp: requirements.lock pyproject.toml
@@ -47,6 +47,16 @@ faults: $(VENV)/dev.stamp
 
 soak: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m soak $(ARGS)
+
+# What the service is made of (CycloneDX), from the lock; made when it is asked for, so that it is never stale.
+sbom: build/sbom.json
+build/sbom.json: requirements.lock pyproject.toml deploy/sbom.py
+	@mkdir -p build
+	$(PYTHON) deploy/sbom.py requirements.lock > $@
+
+# Known vulnerabilities of what is locked. Needs PyPI's JSON API, so it is no part of check.
+audit: $(VENV)/dev.stamp
+	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements.lock
 
 # After a change of dependencies: needs uv on PATH. No registry address ends up in the files.
 LOCK = uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header pyproject.toml

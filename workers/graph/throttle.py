@@ -256,4 +256,4 @@ class Throttle:
 
 def _spread(seconds: float) -> float:
     """A little longer, by chance: those told to wait together should not come back together."""
-    return seconds * random.uniform(1.0, 1.2)  # noqa: S311
+    return seconds * random.uniform(1.0, 1.2)  # noqa: S311 no secret

@@ -101,7 +101,7 @@ async def _round(look: _Look, state: FolderState) -> int:
         metrics.ERRORS.labels(expired.code, "sync", "warning").inc()
         await look.context.store.mailboxes.forget_link(look.mailbox, look.folder, owner=look.owner)
         # Graph may have forgotten the links of many at once: they must not all be listed at once.
-        wait_s = random.uniform(0.0, _LIST_ANEW_WITHIN_S)  # noqa: S311
+        wait_s = random.uniform(0.0, _LIST_ANEW_WITHIN_S)  # noqa: S311 no secret
         raise TemporaryError(str(expired), retry_after_s=wait_s, code=expired.code) from None
 
 

@@ -121,8 +121,7 @@ def _values(course: Sequence[float | None], unit: float) -> list[float]:
 
 
 def _card(title: str, chart: str) -> dict[str, Any]:
-    # Every text in a chart was escaped where it was drawn.
-    return {"title": title, "chart": Markup(chart)}  # noqa: S704
+    return {"title": title, "chart": Markup(chart)}  # noqa: S704 its texts were escaped where it was drawn
 
 
 def _written(report: Mapping[str, Any], language: Language) -> str:

@@ -57,5 +57,5 @@ def encrypted(
         "dataKey": base64.b64encode(wrapped).decode(),
         "dataSignature": base64.b64encode(hmac.digest(key, data, sha256)).decode(),
         "encryptionCertificateId": certificate_id,
-        "encryptionCertificateThumbprint": certificate.fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303
+        "encryptionCertificateThumbprint": certificate.fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303 - Graph's choice
     }

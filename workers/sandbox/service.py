@@ -29,11 +29,11 @@ class Sandbox:
         self.tokens = Tokens(self.directory, self.behaviour)
         self.throttle = Throttle(self.behaviour)
         # Each kind of fault has its own dice: asking for one does not change another.
-        self.faults = Faults(random.Random(seed + 1))  # noqa: S311
-        self.delta = DeltaSource(self.behaviour, random.Random(seed + 2))  # noqa: S311
+        self.faults = Faults(random.Random(seed + 1))  # noqa: S311 chance that a seed repeats
+        self.delta = DeltaSource(self.behaviour, random.Random(seed + 2))  # noqa: S311 chance that a seed repeats
         self.journal = Journal()
         self.subscriptions = Subscriptions()
-        self.notifier = Notifier(self.behaviour, random.Random(seed + 3), self.subscriptions, self.tokens)  # noqa: S311
+        self.notifier = Notifier(self.behaviour, random.Random(seed + 3), self.subscriptions, self.tokens)  # noqa: S311 chance that a seed repeats
         self.post_office = PostOffice(self.directory, self.behaviour)
         self.directory.listener = self.notifier.on_change
 
