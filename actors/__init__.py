@@ -28,28 +28,16 @@ def message(
     """A queue message for an actor, with what the broker and the logs need to know beside its arguments.
 
     A message about emails also says who is told, in the same atomic step, should it become a dead letter:
-    the ledger, through `record_death`.
+    the ledger, through `record_death`, which gets the same arguments.
     """
     options: dict[str, Any] = {"priority": priority, "correlation_id": logs.correlation_id()}
     if organization_id:
         options["organization_id"] = organization_id
         arguments["organization_id"] = organization_id
-    if "mailbox" in arguments:
-        options["partition_key"] = f"{organization_id}/{arguments['mailbox']}"
     if job_id is not None:
-        options["job_id"] = job_id
         arguments["job_id"] = job_id
-    ids = [arguments["message_id"]] if "message_id" in arguments else arguments.get("message_ids")
-    if ids and actor.actor_name != "record_death":
-        options["on_dead"] = {
-            "actor": "record_death",
-            "kwargs": {
-                "organization_id": organization_id,
-                "mailbox": arguments["mailbox"],
-                "message_ids": ids,
-                "job_id": job_id,
-            },
-        }
+    if actor.actor_name != "record_death" and ("message_id" in arguments or "message_ids" in arguments):
+        options["on_dead"] = {"actor": "record_death"}
     return dramatiq.Message(
         queue_name=actor.queue_name,
         actor_name=actor.actor_name,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from actors import policy, resources
 from actors.door import attempt_of, door
 from workers import logs
@@ -72,19 +75,24 @@ async def handle_lifecycle(
 async def record_death(
     organization_id: str,
     mailbox: str,
-    message_ids: list[str],
+    message_id: str = "",
+    message_ids: Sequence[str] = (),
     job_id: str | None = None,
     reason: str = "",
     error: str = "",
+    **of_the_dead: Any,
 ) -> None:
-    """Note in the ledger that messages ended in the dead letters, and tell the job that waits for them."""
+    """Note in the ledger that messages ended in the dead letters, and tell the job that waits for them.
+
+    Called with the arguments of the message that died.
+    """
     async with door(organization_id=organization_id):
-        for message_id in message_ids:
+        for each in (message_id, *message_ids) if message_id else message_ids:
             await death.record_death(
                 resources.current(),
                 organization_id,
                 mailbox,
-                message_id,
+                each,
                 job_id=job_id,
                 reason=reason,
                 error=error,

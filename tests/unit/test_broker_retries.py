@@ -94,6 +94,15 @@ def test_the_follow_up_inherits_whose_work_it_is() -> None:
     assert follow_up.options == {"priority": "high", "organization_id": "org", "correlation_id": "c"}
 
 
+def test_a_follow_up_that_is_told_nothing_else_gets_the_arguments_that_were_sent() -> None:
+    failed = delivery(on_dead={"actor": "record_death"})
+    failed.kwargs["items"].append("b")
+    outcome = outcome_of(failed, NotFound("gone"), DEFAULT)
+    assert isinstance(outcome, Dead)
+    assert outcome.follow_up is not None
+    assert outcome.follow_up.kwargs == {"items": ["a"], "reason": "not_found", "error": "gone"}
+
+
 def test_an_actor_nobody_knows_is_waited_for_and_then_given_up() -> None:
     waiting = unknown_actor(delivery())
     assert isinstance(waiting, Again)

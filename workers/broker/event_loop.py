@@ -33,6 +33,8 @@ class UvloopThread(EventLoopThread):
 
     def __init__(self, logger: logging.Logger, interrupt_check_ival: float) -> None:
         super().__init__(logger, interrupt_check_ival)
+        # A main thread that ends, however it does, must end the process: its leases are renewed until then.
+        self.daemon = True
         self.loop.close()
         self.loop = uvloop.new_event_loop()
 

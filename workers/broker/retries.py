@@ -104,16 +104,20 @@ def dead(delivery: Delivery, reason: str, error: BaseException | str, attempts: 
 
 
 def follow_up(delivery: Delivery, reason: str, error: str) -> Message[Any] | None:
-    """The message `options["on_dead"]` describes, told why."""
+    """The message `options["on_dead"]` describes, told why: {"actor": name, "kwargs": {...}}.
+
+    Without kwargs it is told those of the message itself, which are then stored only once.
+    """
     asked = delivery.options.get("on_dead")
     if not isinstance(asked, dict) or not isinstance(asked.get("actor"), str):
         return None
-    inherited = ("correlation_id", "organization_id", "job_id", "partition_key")
+    told = asked["kwargs"] if "kwargs" in asked else orjson.loads(delivery.entry.body)["kwargs"]
+    inherited = ("correlation_id", "organization_id", "partition_key")
     return Message(
         queue_name=QUEUE,
         actor_name=asked["actor"],
         args=(),
-        kwargs={**(asked.get("kwargs") or {}), "reason": reason, "error": error},
+        kwargs={**(told if isinstance(told, dict) else {}), "reason": reason, "error": error},
         options={
             "priority": delivery.entry.priority,
             **{name: delivery.options[name] for name in inherited if name in delivery.options},
