@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from workers.analysis.llm import LanguageModel
@@ -49,6 +50,8 @@ class Context:
     graph: GraphSession
     queue: Queue
     language_model: LanguageModel
+    analysing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a text is read: only one in each turn of the event loop."""
 
     def organization(self, organization_id: str) -> Organization:
         """The organization as configured now; raises PermanentError where it is gone."""

@@ -66,7 +66,7 @@ async def process(
         return
     record = _completed(record, content)
     mail = mail_from_graph(content)
-    analysis = await _analyse(mail, organization)
+    analysis = await _analyse(context, mail, organization)
     analysis = await context.language_model.second_opinion(organization, mail, analysis)
     if record.is_finished:
         await _reconsider(context, record, analysis, job_id)
@@ -147,11 +147,15 @@ def _completed(record: Record, content: dict[str, Any]) -> Record:
     )
 
 
-async def _analyse(mail: Mail, organization: Organization) -> Analysis:
+async def _analyse(context: Context, mail: Mail, organization: Organization) -> Analysis:
     floor = organization.confidence_floor
     if len(mail.body) > _LARGE_BODY:
         return await asyncio.to_thread(analyse, mail, floor=floor)
-    return analyse(mail, floor=floor)
+    async with context.analysing:
+        analysis = analyse(mail, floor=floor)
+        # A batch of them in one turn would leave calls that ended unseen, and their places at Graph unused.
+        await asyncio.sleep(0)
+    return analysis
 
 
 async def _hand_over(context: Context, record: Record, planned: Record) -> None:
