@@ -9,7 +9,7 @@ from actors import policy, resources
 from actors.door import attempt_of, door
 from workers import logs
 from workers.errors import TemporaryError, Throttled
-from workers.pipeline import death, processing, subscribing, syncing
+from workers.pipeline import death, processing, rich_content, subscribing, syncing
 
 _log = logs.get_logger("actors")
 
@@ -57,6 +57,27 @@ async def process_bulk(organization_id: str, mailbox: str, message_ids: list[str
         priority = str(queue_message.options.get("priority", "normal"))
         await resources.current().queue.process(
             organization_id, mailbox, message_ids, job_id=job_id, priority=priority
+        )
+
+
+@policy.SYNC.actor
+async def take_in_content(
+    organization_id: str,
+    mailbox: str,
+    contents: list[dict[str, Any]],
+    validation_tokens: list[str],
+    notified_at_ms: int = 0,
+) -> None:
+    """Check and read the encrypted contents of notifications of a mailbox."""
+    async with door(organization_id=organization_id) as queue_message:
+        await rich_content.take_in(
+            resources.current(),
+            organization_id,
+            mailbox,
+            contents,
+            validation_tokens,
+            owner=queue_message.message_id,
+            notified_at_ms=notified_at_ms,
         )
 
 

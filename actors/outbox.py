@@ -62,10 +62,14 @@ class Outbox:
             )
         )
 
-    async def sync(self, organization_id: str, mailbox: str, *, delay_s: float = 0) -> None:
+    async def sync(
+        self, organization_id: str, mailbox: str, *, delay_s: float = 0, notified_at_ms: int = 0
+    ) -> None:
         """Queue a look at a mailbox, some seconds from now."""
         sync = actors.broker.get_actor("sync_mailbox")
-        message = actors.message(sync, organization_id=organization_id, mailbox=mailbox)
+        message = actors.message(
+            sync, organization_id=organization_id, mailbox=mailbox, notified_at_ms=notified_at_ms
+        )
         await self._producer.send(message, delay_s=delay_s)
 
     async def tell(self, event: Event, webhooks: Sequence[str], *, again: bool = False) -> None:

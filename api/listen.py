@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import dramatiq
 from aiohttp import web
 
 import actors
-from actors.mail import handle_lifecycle
+from actors.mail import handle_lifecycle, take_in_content
 from api import routes
 from api.looks import Place
 from api.refusals import Refusal
@@ -24,6 +26,9 @@ from workers.store import Subscription
 LISTEN = Routes("webhook")
 _log = logs.get_logger("api")
 _LONGEST_TOKEN = 4096
+# A content has some headings of a mail and its keys, about 2 kB; a token about as much.
+_LONGEST_CONTENT = 16_384
+_CONTENTS_AT_ONCE = 10
 _dropped = metrics.ERRORS.labels("notification_dropped", "listen", "warning")
 
 
@@ -49,11 +54,11 @@ async def listen(request: web.Request, body: bytes) -> web.Response:
         items = parse(body)
     except BadRequest as odd:
         raise Refusal(400, "invalid_notification", str(odd)) from None
-    places, events = await _genuine(request, items)
-    if events:
-        await request.app[PRODUCER].send(*(_lifecycle_message(*event) for event in events))
-    if places:
-        await request.app[LOOKS].want(*places)
+    genuine = await _genuine(request, items)
+    if messages := [*map(_lifecycle_message, genuine.events), *_content_messages(genuine.rich)]:
+        await request.app[PRODUCER].send(*messages)
+    if genuine.places:
+        await request.app[LOOKS].want(*genuine.places)
     return web.Response(status=202)
 
 
@@ -64,15 +69,20 @@ def _handshake(token: str) -> web.Response:
     return web.Response(text=token, content_type="text/plain")
 
 
-async def _genuine(
-    request: web.Request, items: Sequence[Notification]
-) -> tuple[set[Place], set[tuple[Subscription, LifecycleEvent]]]:
-    """What the items that carry the secret of a subscription of ours ask for; the others are dropped."""
+@dataclass(frozen=True)
+class _Genuine:
+    """What the items of a body ask for: looks at mailboxes, events to handle, contents for a worker."""
+
+    places: set[Place] = field(default_factory=set)
+    events: set[tuple[Subscription, LifecycleEvent]] = field(default_factory=set)
+    rich: dict[Place, list[Notification]] = field(default_factory=dict)
+
+
+async def _genuine(request: web.Request, items: Sequence[Notification]) -> _Genuine:
+    """Sort the items that carry the secret of a subscription of ours; the others are dropped."""
     known = await request.app[KNOWN_SUBSCRIPTIONS].find([item.subscription_id for item in items])
     organizations = request.app[DIRECTORY].current
-    places: set[Place] = set()
-    events: set[tuple[Subscription, LifecycleEvent]] = set()
-    dropped = 0
+    genuine, dropped = _Genuine(), 0
     for item in items:
         subscription = known.get(item.subscription_id)
         if (
@@ -82,16 +92,48 @@ async def _genuine(
         ):
             dropped += 1
         elif event := item.lifecycle_event:
-            events.add((subscription, event))
+            genuine.events.add((subscription, event))
         else:
-            places.add(Place(subscription.organization_id, subscription.mailbox))
+            place = Place(subscription.organization_id, subscription.mailbox)
+            if subscription.has_content and _is_content(item):
+                genuine.rich.setdefault(place, []).append(item)
+            else:
+                genuine.places.add(place)
     if dropped:
         _dropped.inc(dropped)
         _log.warning("notifications_dropped", count=dropped, of=len(items))
-    return places, events
+    return genuine
 
 
-def _lifecycle_message(subscription: Subscription, event: LifecycleEvent) -> dramatiq.Message[Any]:
+def _is_content(item: Notification) -> bool:
+    """Whether there is content of a size that it can have; else the item is taken for a basic one."""
+    content = item.encrypted_content
+    return (
+        content is not None
+        and sum(len(str(value)) for value in content.values()) <= _LONGEST_CONTENT
+        and sum(map(len, item.validation_tokens)) <= _LONGEST_CONTENT
+    )
+
+
+def _content_messages(rich: Mapping[Place, list[Notification]]) -> Iterator[dramatiq.Message[Any]]:
+    """Contents as they came: a worker checks and decrypts them. The mail itself is never in them."""
+    now_ms = int(time.time() * 1000)
+    for place, items in rich.items():
+        for start in range(0, len(items), _CONTENTS_AT_ONCE):
+            some = items[start : start + _CONTENTS_AT_ONCE]
+            yield actors.message(
+                take_in_content,
+                organization_id=place.organization_id,
+                priority="high",
+                mailbox=place.mailbox,
+                contents=[dict(item.encrypted_content or {}) for item in some],
+                validation_tokens=list(some[0].validation_tokens),
+                notified_at_ms=now_ms,
+            )
+
+
+def _lifecycle_message(asked: tuple[Subscription, LifecycleEvent]) -> dramatiq.Message[Any]:
+    subscription, event = asked
     return actors.message(
         handle_lifecycle,
         organization_id=subscription.organization_id,

@@ -95,7 +95,9 @@ class WorkList:
 
         self.add(step.type, run)
 
-    async def sync(self, organization_id: str, mailbox: str, *, delay_s: float = 0) -> None:
+    async def sync(
+        self, organization_id: str, mailbox: str, *, delay_s: float = 0, notified_at_ms: int = 0
+    ) -> None:
         async def run(owner: str) -> None:
             await syncing.sync_mailbox(self._context, organization_id, mailbox, owner=owner)
 
@@ -276,6 +278,7 @@ async def a_world(
         sandbox,
         redis_url=redis_url,
         public_url=options.pop("public_url", None),
+        notifications=options.pop("notifications", "basic"),
         graph_sends_per_minute=100_000,
     )
     known = organizations(sandbox, directory, [mailbox], rules, **options)

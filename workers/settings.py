@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     login_url: str = "https://login.microsoftonline.com"
     ca_file: Path | None = None
     graph_timeout_s: PositiveFloat = 20.0
+    notifications: Literal["basic", "rich"] = "basic"
+    """What Graph is to send: that something arrived, or also what, encrypted and with a token to check."""
     graph_sends_per_minute: PositiveInt = 30
     """Exchange's limit for each mailbox; a tenant may have been granted more."""
 

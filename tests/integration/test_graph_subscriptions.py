@@ -21,8 +21,9 @@ from workers.errors import BadRequest, Conflict, NotFound, PermanentError, Tempo
 from workers.graph import notifications, rich, subscriptions
 from workers.graph.client import Graph
 from workers.graph.notifications import Notification
-from workers.graph.rich import NOTIFIER_APP_ID, PrivateContentKey, Vouchers
+from workers.graph.rich import PrivateContentKey
 from workers.graph.subscriptions import Subscription
+from workers.graph.vouchers import NOTIFIER_APP_ID, Vouchers
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from workers.graph.throttle import Throttle
 from workers.graph.tls import trust
 from workers.graph.tokens import App, Tokens
 from workers.graph.transport import Request, Transport
+from workers.graph.vouchers import Vouchers
 from workers.organizations import Organization, Organizations
 from workers.settings import Settings
 
@@ -40,6 +41,7 @@ class GraphSession:
         self._settings = settings
         self._http = http
         self._throttle = throttle
+        self.vouchers = Vouchers(settings)
         self._graphs: dict[str, tuple[Organization, Graph]] = {}
         self.reload(organizations)
 

@@ -1,23 +1,20 @@
-"""Notifications that carry content: who vouches for them, and how to decrypt them.
+"""Notifications that carry content: the keys it is encrypted to, and how to decrypt it.
 
-Both as "Set up change notifications that include resource data" (Microsoft Graph documentation) has it.
+As "Set up change notifications that include resource data" (Microsoft Graph documentation) has it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import jwt
 import orjson
-import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -31,13 +28,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from workers.errors import BadRequest, PermanentError, TemporaryError
+from workers.errors import BadRequest, PermanentError
 from workers.graph.subscriptions import ContentKey
-from workers.graph.tls import blocking_session, trust
-from workers.settings import Settings
 
-# The app id of Graph's own notifier: whoever else signs, however validly, is not Graph.
-NOTIFIER_APP_ID = "0bf30f3b-4a52-48df-9a82-234910c4a086"
 _KEY_BYTES = 32
 _IV_BYTES = 16
 _CERTIFICATE_LIFE = timedelta(days=3650)
@@ -111,57 +104,3 @@ def _unwrapped(wrapped: bytes, pem: str) -> bytes:
     if len(key) != _KEY_BYTES:
         raise BadRequest("encrypted content has a key of the wrong size")
     return key
-
-
-class Vouchers:
-    """Checks the validation tokens that come with rich notifications."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._keys: jwt.PyJWKClient | None = None
-
-    async def vouched(self, tokens: Sequence[str], client_ids: Iterable[str]) -> frozenset[tuple[str, str]]:
-        """The (tenant id, client id) pairs the tokens vouch for: a notification of no such pair is forged.
-
-        Checks signature, expiry, audience (one of ours), issuer and that Graph's notifier is the sender; a
-        token that fails any of it vouches for nothing. Raises TemporaryError while the login service is down.
-        """
-        pairs = await asyncio.to_thread(self._pairs_of, tokens, list(client_ids))
-        return frozenset(pair for pair in pairs if pair is not None)
-
-    def _pairs_of(self, tokens: Sequence[str], client_ids: list[str]) -> list[tuple[str, str] | None]:
-        return [self._pair_of(token, client_ids) for token in tokens]
-
-    def _pair_of(self, token: str, client_ids: list[str]) -> tuple[str, str] | None:
-        try:
-            claims = jwt.decode(
-                token,
-                self._signing_keys().get_signing_key_from_jwt(token),
-                algorithms=["RS256"],
-                audience=client_ids,
-                options={"require": ["exp", "aud", "iss"]},
-            )
-        except jwt.PyJWKClientConnectionError:
-            raise TemporaryError("the login service's signing keys cannot be had") from None
-        except jwt.PyJWTError:
-            return None
-        tenant_id = str(claims.get("tid") or "")
-        is_from_graph = claims.get("appid") == NOTIFIER_APP_ID
-        is_of_tenant = bool(tenant_id) and claims["iss"] == f"https://sts.windows.net/{tenant_id}/"
-        return (tenant_id, str(claims["aud"])) if is_from_graph and is_of_tenant else None
-
-    def _signing_keys(self) -> jwt.PyJWKClient:
-        if self._keys is None:
-            timeout_s = self._settings.graph_timeout_s
-            url = f"{self._settings.login_url}/common/.well-known/openid-configuration"
-            with blocking_session(self._settings.ca_file, timeout_s=timeout_s) as session:
-                try:
-                    answer = session.get(url)
-                    answer.raise_for_status()
-                    address = answer.json()["jwks_uri"]
-                except (requests.RequestException, KeyError) as failed:
-                    raise TemporaryError(f"login's configuration: {type(failed).__name__}") from None
-            self._keys = jwt.PyJWKClient(
-                address, timeout=timeout_s, ssl_context=trust(self._settings.ca_file), lifespan=86400
-            )
-        return self._keys

@@ -33,7 +33,9 @@ class Queue(Protocol):
     async def act(self, record: Record, step: PlannedStep) -> None:
         """Queue one action of a plan."""
 
-    async def sync(self, organization_id: str, mailbox: str, *, delay_s: float = 0) -> None:
+    async def sync(
+        self, organization_id: str, mailbox: str, *, delay_s: float = 0, notified_at_ms: int = 0
+    ) -> None:
         """Queue a look at a mailbox, some seconds from now."""
 
     async def tell(self, event: Event, webhooks: Sequence[str], *, again: bool = False) -> None:

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from workers import logs, metrics
-from workers.errors import Conflict, EconeuraError, NotFound, PermanentError
+from workers.errors import AccessDenied, BadRequest, Conflict, EconeuraError, NotFound, PermanentError
 from workers.graph import subscriptions as graph_subscriptions
 from workers.graph.client import Graph
+from workers.graph.subscriptions import ContentKey
 from workers.organizations import Organization
-from workers.pipeline import announcing
+from workers.pipeline import announcing, rich_content
 from workers.pipeline.context import Context
 from workers.store import Subscription
 
@@ -51,11 +52,12 @@ async def reconcile(context: Context, organization: Organization) -> dict[str, i
         # Not wanted, or one whose secret we do not know: it cannot be told from a forgery.
         await graph_subscriptions.delete(graph, stray)
         counts["removed"] += 1
+    key = await rich_content.key_for_subscriptions(context)
     at_once = asyncio.Semaphore(_AT_ONCE)
 
     async def see_to(place: Place) -> None:
         async with at_once:
-            counts[await _see_to(context, organization, place, kept.get(place))] += 1
+            counts[await _see_to(context, organization, place, kept.get(place), key)] += 1
 
     await asyncio.gather(*(see_to(place) for place in wanted))
     del counts["kept"]
@@ -119,9 +121,17 @@ async def at_graph(context: Context, organization_id: str) -> list[graph_subscri
 
 
 async def _see_to(
-    context: Context, organization: Organization, place: Place, known: Subscription | None
+    context: Context,
+    organization: Organization,
+    place: Place,
+    known: Subscription | None,
+    key: ContentKey | None,
 ) -> Seen:
     try:
+        if known is not None and known.content_key_id != (key.id if key else ""):
+            # The key is another by now, or content is (no longer) asked for: none of it can be changed.
+            await remove(context, organization.id, known.id)
+            known = None
         if known is None:
             await subscribe(context, organization, *place)
             return "created"
@@ -169,23 +179,18 @@ async def subscribe(context: Context, organization: Organization, mailbox: str, 
 
     Graph calls our webhook before it answers. Raises BadRequest where that fails.
     """
-    graph = context.graph_of(organization.id)
+    key = await rich_content.key_for_subscriptions(context)
+    has_content = key is not None
     resource = graph_subscriptions.resource_of(mailbox, folder)
-    for last_try in (False, True):
-        try:
-            made = await graph_subscriptions.create(
-                graph,
-                resource=resource,
-                notification_url=_notification_url(context),
-                client_state=graph_subscriptions.new_client_state(),
-            )
-        except Conflict:
-            if last_try:
-                raise
-            # One that we lost track of stands in the way; its secret is unknown, so it cannot be kept.
-            await _delete_for(graph, resource)
-        else:
-            break
+    try:
+        made = await _create(context, organization, resource, key)
+    except (BadRequest, AccessDenied) as refused:
+        if key is None:
+            raise
+        metrics.ERRORS.labels("content_refused", "subscriptions", "warning").inc()
+        _log.warning("content_refused", folder=folder, reason=str(refused))
+        has_content = False
+        made = await _create(context, organization, resource, None)
     subscription = Subscription(
         id=made.id,
         organization_id=organization.id,
@@ -194,12 +199,36 @@ async def subscribe(context: Context, organization: Organization, mailbox: str, 
         client_state=made.client_state or "",
         expires_at=made.expires_at.isoformat(),
         created_at=datetime.now(UTC).isoformat(),
+        content_key_id=key.id if key else "",
+        has_content=has_content,
     )
     await context.store.subscriptions.save(subscription)
     await context.store.mailboxes.note_subscription(mailbox, folder, error="")
     # What arrived before Graph began to tell us is found by looking.
     await context.queue.sync(organization.id, mailbox)
     return subscription
+
+
+async def _create(
+    context: Context, organization: Organization, resource: str, key: ContentKey | None
+) -> graph_subscriptions.Subscription:
+    graph = context.graph_of(organization.id)
+
+    async def create() -> graph_subscriptions.Subscription:
+        return await graph_subscriptions.create(
+            graph,
+            resource=resource,
+            notification_url=_notification_url(context),
+            client_state=graph_subscriptions.new_client_state(),
+            content_key=key,
+        )
+
+    try:
+        return await create()
+    except Conflict:
+        # One that we lost track of stands in the way; its secret is unknown, so it cannot be kept.
+        await _delete_for(graph, resource)
+    return await create()
 
 
 async def _delete_for(graph: Graph, resource: str) -> None:
@@ -209,7 +238,8 @@ async def _delete_for(graph: Graph, resource: str) -> None:
 
 
 async def _renew(context: Context, graph: Graph, subscription: Subscription) -> None:
-    renewed = await graph_subscriptions.renew(graph, subscription.id)
+    life = graph_subscriptions.LIFE_WITH_CONTENT if subscription.has_content else graph_subscriptions.LIFE
+    renewed = await graph_subscriptions.renew(graph, subscription.id, life=life)
     now = datetime.now(UTC)
     expires = renewed.expires_at if renewed.expires_at > now else now + timedelta(minutes=45)
     await context.store.subscriptions.save(

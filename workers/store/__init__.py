@@ -11,6 +11,7 @@ from workers.settings import Settings
 from workers.store.answers import Answers
 from workers.store.api_keys import ApiKey, ApiKeys
 from workers.store.audit import Audit, Change
+from workers.store.content_keys import ContentKeyPair, ContentKeys
 from workers.store.exports import Exports
 from workers.store.health import HealthRecords
 from workers.store.jobs import Job, Jobs, NewJob
@@ -31,6 +32,8 @@ __all__ = [
     "ApiKeys",
     "Audit",
     "Change",
+    "ContentKeyPair",
+    "ContentKeys",
     "Delivery",
     "Ended",
     "Exports",
@@ -69,6 +72,7 @@ class Store:
     ledger: Ledger
     mailboxes: Mailboxes
     subscriptions: Subscriptions
+    content_keys: ContentKeys
     jobs: Jobs
     switches: Switches
     schedule: Schedule
@@ -95,6 +99,7 @@ class Store:
             ),
             mailboxes=Mailboxes(client, keys),
             subscriptions=Subscriptions(client, keys),
+            content_keys=ContentKeys(client, keys),
             jobs=Jobs(client, keys),
             switches=Switches(client, keys),
             schedule=Schedule(client, keys),

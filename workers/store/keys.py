@@ -61,6 +61,10 @@ class Keys:
         """Hash: Graph subscription id -> our state of it (JSON)."""
         return self._key("subscriptions")
 
+    def content_keys(self) -> str:
+        """Hash: period -> the key pair (JSON) to which Graph encrypts what rich notifications carry."""
+        return self._key("content-keys")
+
     def job(self, job_id: str) -> str:
         """Hash: a job submitted through the API."""
         return self._key("job", job_id)

@@ -23,6 +23,10 @@ class Subscription:
     expires_at: str
     created_at: str
     health: str = "ok"
+    content_key_id: str = ""
+    """The key that it was made for, "" for one that was to carry no content."""
+    has_content: bool = False
+    """Whether its notifications carry content: Graph may have refused that."""
 
 
 class Subscriptions:
