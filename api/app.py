@@ -30,6 +30,7 @@ from api.organizations import ORGANIZATIONS
 from api.receiving import BODY_LIMIT_BYTES, ROOM, Room
 from api.reports import REPORTS
 from api.routes import Route
+from api.routing import pattern_of
 from api.subscriptions import SUBSCRIPTIONS
 from api.webhooks import WEBHOOKS
 from workers.settings import Settings
@@ -77,11 +78,12 @@ def create_app(settings: Settings) -> web.Application:
         )
     )
     app.on_startup.append(_require_safe_start)
+    paths = {route.path for route in ROUTE_TABLE}
     for route in ROUTE_TABLE:
         handler = audited(route)
         if route.is_repeatable:
             handler = answered_once(handler)
-        app.router.add_route(route.method, route.path, access.guarded(route, handler))
+        app.router.add_route(route.method, pattern_of(route.path, paths), access.guarded(route, handler))
     return app
 
 

@@ -28,6 +28,10 @@ from workers.store import Schedule
 from workers.store.job_state import JobState
 
 CRON = Routes("schedule")
+_TO_THE_FIRST = {
+    name: {"jobId": "/jobs/0/id"}
+    for name in ("read_cron_job", "list_cron_runs", "run_cron_job", "move_cron_job")
+}
 
 
 @CRON.add(
@@ -36,7 +40,7 @@ CRON = Routes("schedule")
     takes=NOTHING,
     needs="read",
     whole_service=True,
-    answers={200: Answer("All jobs.", CronJobs)},
+    answers={200: Answer("All jobs.", CronJobs, leads_to=_TO_THE_FIRST)},
 )
 async def list_cron_jobs(request: web.Request, _: None) -> web.Response:
     """List the scheduled jobs, their next fire times and how they fared."""

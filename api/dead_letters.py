@@ -30,6 +30,7 @@ from api.wiring import QUEUE
 from workers.broker.dead_letters import DeadLetter, Filter
 
 DEAD_LETTERS = Routes("dead letters")
+_TO_THE_FIRST = {name: {"id": "/deadLetters/0/id"} for name in ("retry_dead_letter", "purge_dead_letter")}
 _ID = re.compile(r"[0-9]{1,20}(-[0-9]{1,4})?")
 
 
@@ -38,7 +39,7 @@ _ID = re.compile(r"[0-9]{1,20}(-[0-9]{1,4})?")
     "/dead-letters",
     takes=routes.query(DeadLettersQuery),
     needs="operate",
-    answers={200: Answer("A page, newest first.", DeadLetterPage)},
+    answers={200: Answer("A page, newest first.", DeadLetterPage, leads_to=_TO_THE_FIRST)},
     refusals=(404,),
 )
 async def list_dead_letters(request: web.Request, asked: DeadLettersQuery) -> web.Response:

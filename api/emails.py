@@ -31,6 +31,8 @@ from workers.organizations import Organization
 from workers.store import Job, NewJob
 
 EMAILS = Routes("emails")
+_LOCATION = {"Location": "The job."}
+_TO_THE_JOB = {"read_job": {"jobId": "/jobId"}}
 # A queue message carries at most so many ids: a worker queues their processing in one step.
 _IDS_PER_MESSAGE = 100
 _LONGEST_WAIT_S = 60.0
@@ -43,8 +45,10 @@ _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
     takes=routes.body(ProcessEmail),
     needs="submit",
     answers={
-        202: Answer("Queued; Location leads to the job.", Queued, headers={"Location": "The job."}),
-        200: Answer("Ended within the time of `Prefer: wait=N`.", Ended, headers={"Location": "The job."}),
+        202: Answer("Queued; Location leads to the job.", Queued, headers=_LOCATION, leads_to=_TO_THE_JOB),
+        200: Answer(
+            "Ended within the time of `Prefer: wait=N`.", Ended, headers=_LOCATION, leads_to=_TO_THE_JOB
+        ),
     },
     refusals=(404,),
     request_headers={"Prefer": "wait=N: answer with the result if the job ends within N (up to 60) seconds."},
@@ -79,7 +83,9 @@ async def submit_email(request: web.Request, given: ProcessEmail) -> web.Respons
     "/emails/process/bulk",
     takes=routes.body(ProcessEmails),
     needs="submit",
-    answers={202: Answer("Queued; follow the job's progress.", BulkQueued, headers={"Location": "The job."})},
+    answers={
+        202: Answer("Queued; follow the job's progress.", BulkQueued, headers=_LOCATION, leads_to=_TO_THE_JOB)
+    },
     refusals=(404,),
 )
 async def submit_emails(request: web.Request, given: ProcessEmails) -> web.Response:
@@ -125,7 +131,7 @@ async def read_email(request: web.Request, asked: TraceQuery) -> web.Response:
     mailbox = (
         await ledger.mailbox_of(organization.id, message_id)
         if asked.mailbox is None
-        else mailbox_of(organization, asked.mailbox)
+        else asked.mailbox.lower()
     )
     record = None if mailbox is None else await ledger.read(mailbox, message_id)
     if record is None or record.organization_id != organization.id:

@@ -16,7 +16,7 @@ from workers import __version__
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _TIMESTAMP = {"type": "string", "format": "date-time", "examples": ["2026-11-22T09:30:00.000Z"]}
-_PATH_ID = {"type": "string", "minLength": 1, "maxLength": 512}
+_PATH_ID = {"type": "string", "minLength": 1, "maxLength": 512, "pattern": r"^[^\u0000-\u001f\u007f]+$"}
 _CORRELATION = {
     "X-Correlation-ID": {
         "description": "Yours, or a new one; it follows the work through the logs.",
@@ -193,6 +193,17 @@ def _answer(route: Route, given: Answer, schemas: dict[Any, Any]) -> dict[str, A
             },
         },
     }
+    if given.leads_to:
+        response["links"] = {
+            operation: {
+                "operationId": operation,
+                "parameters": {
+                    name: place if place.startswith("$") else f"$response.body#/data{place}"
+                    for name, place in parameters.items()
+                },
+            }
+            for operation, parameters in given.leads_to.items()
+        }
     content = {}
     if given.data is not None:
         content["application/json"] = {"schema": _envelope(schemas[given.data])}

@@ -19,6 +19,7 @@ from workers.decisions import default_rules, rule_named
 from workers.organizations import Organization, Rule
 
 ORGANIZATIONS = Routes("organizations")
+_TO_THE_FIRST = {name: {"id": "/organizations/0/id"} for name in ("pause", "resume", "list_webhooks")}
 
 
 @ORGANIZATIONS.add(
@@ -26,7 +27,7 @@ ORGANIZATIONS = Routes("organizations")
     "/organizations",
     takes=NOTHING,
     needs="read",
-    answers={200: Answer("All of them.", OrganizationList)},
+    answers={200: Answer("All of them.", OrganizationList, leads_to=_TO_THE_FIRST)},
 )
 async def list_organizations(request: web.Request, _: None) -> web.Response:
     """List the configured organizations (those that the key is good for), their rules and what is paused."""

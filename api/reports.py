@@ -22,6 +22,7 @@ from api.wiring import SETTINGS
 from workers.reports import files
 
 REPORTS = Routes("reports")
+_TO_THE_FIRST = {"read_reports_of_day": {"date": "/reports/0/date"}}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _STYLE = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
 _FORMATS: tuple[Format, ...] = get_args(Format)
@@ -33,7 +34,7 @@ _MOST = 1000
     "/reports",
     takes=routes.query(ReportsQuery),
     needs="read",
-    answers={200: Answer("Newest first.", ReportList)},
+    answers={200: Answer("Newest first.", ReportList, leads_to=_TO_THE_FIRST)},
     refusals=(404,),
 )
 async def list_reports(request: web.Request, asked: ReportsQuery) -> web.Response:

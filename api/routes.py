@@ -71,6 +71,9 @@ class Answer:
     media: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Header name -> description."""
+    leads_to: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Name of an operation that may follow -> where its parameters are: JSON pointers into `data`, or runtime
+    expressions of OpenAPI ($…)."""
 
 
 @dataclass(frozen=True)

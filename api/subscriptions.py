@@ -31,6 +31,7 @@ from workers.pipeline import subscribing
 from workers.store import Subscription
 
 SUBSCRIPTIONS = Routes("subscriptions")
+_TO_ITS_END = {"delete_subscription": {"id": "/subscription/id"}}
 _log = logs.get_logger("api")
 _GRAPH_TIMEOUT_S = 10.0
 
@@ -59,7 +60,7 @@ async def list_subscriptions(request: web.Request, asked: SubscriptionsQuery) ->
     takes=routes.body(NewSubscription),
     needs="operate",
     changes="subscription.created",
-    answers={201: Answer("Subscribed.", OneSubscription)},
+    answers={201: Answer("Subscribed.", OneSubscription, leads_to=_TO_ITS_END)},
     refusals=(404, 409, 502),
 )
 async def create_subscription(request: web.Request, given: NewSubscription) -> web.Response:

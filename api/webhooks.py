@@ -24,6 +24,11 @@ from workers.store import Delivery
 from workers.webhooks.event import Event
 
 WEBHOOKS = Routes("webhooks")
+_OF_THE_SAME = {"id": "$request.path.id"}
+_TO_ITS_LOG = {"list_deliveries": {**_OF_THE_SAME, "name": "/webhooks/0/name"}}
+_TO_REPLAY = {
+    "replay_delivery": {**_OF_THE_SAME, "name": "$request.path.name", "eventId": "/deliveries/0/id"}
+}
 
 
 @WEBHOOKS.add(
@@ -31,7 +36,7 @@ WEBHOOKS = Routes("webhooks")
     "/organizations/{id}/webhooks",
     takes=NOTHING,
     needs="read",
-    answers={200: Answer("All of them.", WebhookList)},
+    answers={200: Answer("All of them.", WebhookList, leads_to=_TO_ITS_LOG)},
     refusals=(404,),
 )
 async def list_webhooks(request: web.Request, _: None) -> web.Response:
@@ -49,7 +54,7 @@ async def list_webhooks(request: web.Request, _: None) -> web.Response:
     "/organizations/{id}/webhooks/{name}/deliveries",
     takes=routes.query(DeliveriesQuery),
     needs="read",
-    answers={200: Answer("The last ones, what was tried last first.", DeliveryList)},
+    answers={200: Answer("The last ones, what was tried last first.", DeliveryList, leads_to=_TO_REPLAY)},
     refusals=(404,),
 )
 async def list_deliveries(request: web.Request, asked: DeliveriesQuery) -> web.Response:

@@ -12,7 +12,7 @@ from api.schemas.forms import Given, OrganizationId, Shown
 class AuditQuery(Given):
     organization_id: OrganizationId | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 50
-    cursor: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}-[0-9]{1,20}$")] | None = None
+    cursor: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,15}-[0-9]{1,15}$")] | None = None
 
 
 class ShownChange(Shown):

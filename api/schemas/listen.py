@@ -1,4 +1,4 @@
-"""What Microsoft Graph posts to the webhook (its forms, not ours: nothing here refuses a body)."""
+"""What Microsoft Graph posts to the webhook: its forms, not ours. Items of other forms are dropped."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class GraphNotification(_Graphs):
 class GraphNotifications(_Graphs):
     """Notifications and lifecycle events, of any subscriptions and tenants together."""
 
-    value: list[GraphNotification]
-    validation_tokens: list[str] | None = Field(None, alias="validationTokens")
+    value: list[GraphNotification | Any]
+    validation_tokens: list[str] | Any = Field(None, alias="validationTokens")
 
 
 class Handshake(_Graphs):

@@ -124,6 +124,13 @@ async def test_it_is_read_page_by_page(api: Api) -> None:
     assert len(await changes(api, "?organizationId=acme")) == 2
 
 
+@pytest.mark.parametrize("cursor", ["0-0", "00-000", "0-1", "999999999999999-999999999999999"])
+async def test_a_cursor_of_nowhere_leads_to_a_page(api: Api, cursor: str) -> None:
+    await api.post("/organizations/acme/pause")
+    page = await api.get(f"/audit?cursor={cursor}")
+    assert (page.status, len(page.data["changes"])) == (200, 1 if cursor.startswith("9") else 0)
+
+
 async def test_a_change_that_redis_did_not_keep_is_in_the_logs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

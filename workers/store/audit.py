@@ -89,6 +89,9 @@ class Audit:
         return len(await self._redis.xrange(self._key, "-", f"({at_ms}-0"))
 
     async def _newest_first(self, before: str | None) -> AsyncIterator[Entry]:
+        if before is not None and set(before) <= set("0-"):
+            # The first id there can be: nothing is older, and Redis refuses to look.
+            return
         end = "+" if before is None else f"({before}"
         while True:
             entries = await self._redis.xrevrange(self._key, end, "-", count=_PAGE)
