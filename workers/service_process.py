@@ -23,6 +23,10 @@ def begun(name: str, *, shows_metrics: bool = False) -> Iterator[Settings]:
     with ExitStack() as stack:
         stack.enter_context(metrics_directory.claimed(settings.metrics_dir))
         ready = stack.enter_context(redis_server.available(settings))
+        # Not before: it takes Redis and, through metrics, the metrics directory.
+        from workers import schema_check
+
+        stack.enter_context(schema_check.agreed(ready))
         if shows_metrics and settings.metrics_port is not None:
             # Only now: it imports prometheus_client, and that chooses where it writes.
             from workers import metrics_server

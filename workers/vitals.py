@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from workers import metrics
+from workers.side_thread import beside
 
 _EVERY_S = 5.0
 _STATM = Path("/proc/self/statm")
@@ -20,9 +21,8 @@ def reported(process: str, connections: Mapping[str, Callable[[], int]] | None =
 
     `connections` counts open connections by type (http, graph, redis); the counters must not block.
     """
-    stop = threading.Event()
 
-    def measure() -> None:
+    def measure(stop: threading.Event) -> None:
         while True:
             metrics.MEMORY_USAGE.labels(process).set(resident_bytes())
             for kind, count in (connections or {}).items():
@@ -30,13 +30,8 @@ def reported(process: str, connections: Mapping[str, Callable[[], int]] | None =
             if stop.wait(_EVERY_S):
                 return
 
-    thread = threading.Thread(target=measure, name="vitals", daemon=True)
-    thread.start()
-    try:
+    with beside("vitals", measure):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def resident_bytes() -> int:

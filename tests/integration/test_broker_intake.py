@@ -10,7 +10,7 @@ from workers.broker import Broker
 from workers.broker.delivery import Delivery
 from workers.broker.hand import Hand
 from workers.broker.intake import Intake
-from workers.broker.sorting import sort
+from workers.broker.sorting import knows, sort
 from workers.broker.work_queue import WorkQueue
 
 
@@ -31,7 +31,9 @@ def test_an_outcome_that_comes_in_before_sleep_is_not_slept_over(broker: Broker)
     @dramatiq.actor(broker=broker)
     def note() -> None: ...
 
-    intake = Intake([Hand(broker.keys[0], broker.client, "worker")], 2, partial(sort, broker.actors))
+    intake = Intake(
+        [Hand(broker.keys[0], broker.client, "worker")], 2, partial(sort, partial(knows, broker.actors))
+    )
     intake.line = line = LateLine(2, intake.settle)
     line.intake = intake
     intake.start()

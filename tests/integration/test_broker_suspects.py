@@ -41,7 +41,7 @@ class Process:
     def take(self, wanted: int = 10) -> tuple[str, list[str]]:
         taken = self.hand.exchange(wanted)
         assert isinstance(taken, Taken)
-        self.deliveries = sort({"note"}, self.hand, taken)
+        self.deliveries = sort(lambda _: True, self.hand, taken)
         return taken.mode, [delivery.args[0] for delivery in self.deliveries]
 
     def finish(self) -> None:

@@ -37,7 +37,6 @@ def test_another_queue_name_and_a_due_time_are_taken_off() -> None:
         b"[]",
         b"null",
         b"{}",
-        json.dumps({**message().asdict(), "surplus": 1}).encode(),
         json.dumps({**message().asdict(), "args": None}).encode(),
         json.dumps({**message().asdict(), "options": []}).encode(),
         json.dumps({**message().asdict(), "actor_name": 7}).encode(),

@@ -26,7 +26,7 @@ from workers.broker.lifecycle import Lifecycle
 from workers.broker.middleware import default_middleware, ours_for
 from workers.broker.scripts import FLUSH, Client
 from workers.broker.sender import Sender
-from workers.broker.sorting import sort
+from workers.broker.sorting import knows, sort
 from workers.broker.stats import QueueStats, read_stats
 from workers.broker.waiting import Waiting
 from workers.errors import QueueUnavailable
@@ -166,7 +166,7 @@ class Broker(DramatiqBroker):
         # Not before now: the process that connected may have been forked into several.
         self.worker_id = self._given_id or f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         hands = [Hand(keys, self.client, self.worker_id) for keys in self.keys]
-        self._intake = Intake(hands, threads, partial(sort, self.actors))
+        self._intake = Intake(hands, threads, partial(sort, partial(knows, self.actors)))
         self._intake.start()
         return self._intake
 

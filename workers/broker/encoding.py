@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,6 +16,7 @@ MAX_BYTES = 256 * 1024
 LONGEST_DELAY_MS = 10 * 365 * 86_400_000
 """The time at which a message is due has 13 digits."""
 QUEUE = "default"
+_FIELDS = tuple(field.name for field in dataclasses.fields(Message))
 _LEVELS = {priority: level for level, priority in enumerate(PRIORITIES)}
 
 
@@ -49,7 +51,8 @@ def decode(body: bytes) -> Message[Any]:
         fields["args"] = tuple(fields["args"])
         # Each queue name would need a consumer of its own; ours differ in priority, not in queue.
         fields["queue_name"] = QUEUE
-        message: Message[Any] = Message(**fields)
+        # Of a newer release there may be more.
+        message: Message[Any] = Message(**{name: fields[name] for name in _FIELDS if name in fields})
     except (orjson.JSONDecodeError, KeyError, TypeError) as wrong:
         raise DecodeError("not a message", body, wrong) from wrong  # type: ignore[no-untyped-call]
     if not (

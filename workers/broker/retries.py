@@ -126,10 +126,14 @@ def follow_up(delivery: Delivery, reason: str, error: str) -> Message[Any] | Non
 
 
 def unknown_actor(delivery: Delivery) -> Outcome:
-    """During a rolling upgrade another worker may know it: wait some ten minutes, then give up."""
+    """No worker that took it knows its actor, or arguments that it names.
+
+    During a rolling upgrade another worker may: wait some ten minutes, then give up.
+    """
     times = _counted(delivery, "unknown_actor") + 1
     if times > _UNKNOWN_ACTOR_TIMES:
-        return dead(delivery, "unknown_actor", f"no worker knows the actor {delivery.actor_name}", 0)
+        named = f"{delivery.actor_name}({', '.join(delivery.kwargs)})"
+        return dead(delivery, "unknown_actor", f"no worker knows the actor {named}", 0)
     delivery.options["unknown_actor"] = times
     return Again(_UNKNOWN_ACTOR_EVERY_MS, _body(delivery))
 

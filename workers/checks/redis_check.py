@@ -11,6 +11,8 @@ import redis
 from workers import redis_clients
 from workers.checks.finding import Finding, note, ok, problem
 from workers.settings import Settings
+from workers.store import Keys
+from workers.store.schema import UnreadableSchema, readable
 
 _SUBJECT = "Redis"
 _OLDEST = (6, 2)
@@ -24,8 +26,12 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
             server = _info(client, "server")
             persistence = _info(client, "persistence")
             memory = _info(client, "memory")
+            stored = readable(client, Keys(settings.namespace, settings.partitions))
     except redis.AuthenticationError as refused:
         yield problem(_SUBJECT, f"{where} refuses the credentials: {refused}; correct them in REDIS_URL")
+        return
+    except UnreadableSchema as unreadable:
+        yield problem(_SUBJECT, str(unreadable))
         return
     except redis.RedisError as away:
         yield problem(_SUBJECT, f"{where} does not answer: {away}; start it or correct REDIS_URL")
@@ -34,7 +40,7 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
     if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
         yield problem(_SUBJECT, f"{where} is version {version}: 6.2 or newer is needed")
     else:
-        yield ok(_SUBJECT, f"{where}, version {version}")
+        yield ok(_SUBJECT, f"{where}, version {version}, data of schema {stored}")
     yield _persistence(persistence)
     yield _eviction(memory)
 

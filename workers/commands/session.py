@@ -19,14 +19,17 @@ def begun(command: str) -> Iterator[Settings]:
     """Settings with the Redis to use; raises SettingsError, and QueueUnavailable where Redis fails inside."""
     import redis
 
-    from workers import logs, redis_server
+    from workers import logs, redis_clients, redis_server
     from workers.errors import QueueUnavailable
     from workers.settings import load_settings
+    from workers.store import Keys, schema
 
     settings = load_settings()
     logs.configure(command, level="error", form=settings.log_format)
     with redis_server.available(settings) as ready:
         try:
+            with redis_clients.connect_sync(ready) as client:
+                schema.agree(client, Keys(ready.namespace, ready.partitions))
             yield ready
         except redis.RedisError as away:
             raise QueueUnavailable(f"redis: {away}") from away

@@ -9,6 +9,7 @@ import orjson
 
 from workers.redis_clients import AsyncRedis
 from workers.store.keys import Keys
+from workers.store.neighbours import known_to
 
 _KEPT_S = 86400
 # Longer than any request takes: with its process dead, the name is free again after this.
@@ -40,7 +41,7 @@ class Answers:
             raw: Any = await self._redis.get(key)
             # Gone between the two: the name is free again.
             if raw is not None:
-                return Kept(**orjson.loads(raw))
+                return Kept(**known_to(Kept, orjson.loads(raw)))
         return "claimed"
 
     async def keep(self, caller: str, name: str, answer: Kept) -> None:

@@ -10,7 +10,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 
 import orjson
@@ -18,6 +18,7 @@ import orjson
 from workers.redis_clients import AsyncRedis
 from workers.scopes import SCOPES, Scope
 from workers.store.keys import Keys
+from workers.store.neighbours import known_to
 
 FILE_KEYS: Mapping[str, tuple[Scope, ...]] = {"bootstrap": SCOPES, "metrics": ("read",)}
 """Ids of the keys that operators bring, and what these are good for."""
@@ -143,13 +144,11 @@ def _stored(key: ApiKey) -> bytes:
 
 
 def _key_of(raw: bytes) -> ApiKey:
-    # Perhaps written by another release: what it knows beyond us is left aside.
-    known = {field.name for field in fields(ApiKey)}
     try:
         stored = orjson.loads(raw)
         only = stored.get("organization_id")
         organizations = stored.get("organizations", [] if only is None else [only])
-        content = {name: value for name, value in stored.items() if name in known}
+        content = known_to(ApiKey, stored)
         return ApiKey(
             **{**content, "scopes": tuple(content["scopes"]), "organizations": tuple(organizations)}
         )

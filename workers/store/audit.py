@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
 import orjson
 import redis
@@ -12,6 +11,7 @@ import redis
 from workers import logs, metrics
 from workers.redis_clients import AsyncRedis
 from workers.store.keys import Keys
+from workers.store.neighbours import known_to
 
 _log = logs.get_logger("audit")
 _PAGE = 200
@@ -117,8 +117,5 @@ def _masked(change: Change) -> Change:
 
 
 def _read(entry_id: str, kept: bytes) -> Entry:
-    # Perhaps written by another release: what it knows beyond us is left aside.
-    known = {each.name for each in fields(Change)}
-    said: dict[str, Any] = orjson.loads(kept)
-    change = Change(**{name: value for name, value in said.items() if name in known})
+    change = Change(**known_to(Change, orjson.loads(kept)))
     return Entry(entry_id, int(entry_id.partition("-")[0]), change)

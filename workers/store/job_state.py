@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Literal
@@ -13,6 +13,7 @@ import orjson
 from workers import clock
 from workers.cron import CronLine
 from workers.jobs import ScheduledJob
+from workers.store.neighbours import known_to
 
 RunStatus = Literal["queued", "running", "retrying", "completed", "failed", "skipped", "missed"]
 _UPCOMING = 5
@@ -108,8 +109,7 @@ class Run:
 
 def definition_of(raw: bytes) -> ScheduledJob:
     """A definition as a scheduler wrote it, perhaps one of another version of ours."""
-    known = {field.name for field in fields(ScheduledJob)}
-    return ScheduledJob(**{name: value for name, value in orjson.loads(raw).items() if name in known})
+    return ScheduledJob(**known_to(ScheduledJob, orjson.loads(raw)))
 
 
 def standing_of(job: ScheduledJob, state: Mapping[bytes, bytes]) -> Standing:

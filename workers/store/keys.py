@@ -85,6 +85,10 @@ class Keys:
         """Hash: id of an API key -> when it was last used (ms)."""
         return self._key("api-keys-used")
 
+    def schema(self) -> str:
+        """String: the version of what is stored."""
+        return self._key("schema")
+
     def audit(self) -> str:
         """Stream: who changed what."""
         return self._key("audit")

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import orjson
 
+from workers.store.neighbours import known_to
+
 State = Literal["recorded", "claimed", "acting", "done", "skipped", "dead"]
 StepState = Literal["planned", "reserved", "sending", "done", "skipped", "waiting", "observed"]
 FINISHED: frozenset[str] = frozenset({"done", "skipped", "dead"})
@@ -45,7 +47,7 @@ class PlannedStep:
 
     @classmethod
     def from_json(cls, raw: bytes) -> PlannedStep:
-        fields = orjson.loads(raw)
+        fields = known_to(cls, orjson.loads(raw))
         for name in ("categories", "request_ids"):
             fields[name] = tuple(fields[name])
         return cls(**fields)

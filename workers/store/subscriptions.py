@@ -9,6 +9,7 @@ import orjson
 
 from workers.redis_clients import AsyncRedis
 from workers.store.keys import Keys
+from workers.store.neighbours import known_to
 
 
 @dataclass(frozen=True)
@@ -41,19 +42,23 @@ class Subscriptions:
 
     async def get(self, subscription_id: str) -> Subscription | None:
         raw = await self._redis.hget(self._key, subscription_id)
-        return Subscription(**orjson.loads(raw)) if raw else None
+        return _read(raw) if raw else None
 
     async def find(self, subscription_ids: Sequence[str]) -> dict[str, Subscription]:
         """Those of the ids that are known, in one step."""
         found = await self._redis.hmget(self._key, list(subscription_ids)) if subscription_ids else []
         return {
-            subscription_id: Subscription(**orjson.loads(raw))
+            subscription_id: _read(raw)
             for subscription_id, raw in zip(subscription_ids, found, strict=True)
             if raw
         }
 
     async def all(self) -> list[Subscription]:
-        return [Subscription(**orjson.loads(raw)) for raw in await self._redis.hvals(self._key)]
+        return [_read(raw) for raw in await self._redis.hvals(self._key)]
 
     async def delete(self, subscription_id: str) -> None:
         await self._redis.hdel(self._key, subscription_id)
+
+
+def _read(raw: bytes) -> Subscription:
+    return Subscription(**known_to(Subscription, orjson.loads(raw)))
