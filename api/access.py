@@ -11,6 +11,7 @@ from aiohttp import web
 from api.caller import ANYBODY, CALLER, Caller
 from api.entra import EntraTokens
 from api.keyring import Keyring
+from api.rates import LIMITS, SPENDING
 from api.refusals import Refusal, unavailable
 from api.routes import Handler, Route
 from api.wiring import ENTRA, KEYRING
@@ -40,6 +41,9 @@ class Access:
                     "bound_key", "this is about the whole service and the key is bound to an organization"
                 )
             request[CALLER] = caller
+            limit = request.app[LIMITS].key
+            if limit is not None and caller.id:
+                request[SPENDING] = limit.spend_at_hand(caller.id) or await limit.spend(caller.id)
             return await handler(request)
 
         return handle

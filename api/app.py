@@ -18,6 +18,7 @@ from api.docs import DOCS
 from api.emails import EMAILS
 from api.entra import EntraTokens
 from api.exports import EXPORTS
+from api.headers import HEADERS, Headers
 from api.health import HEALTH
 from api.idempotency import answered_once
 from api.jobs import JOBS
@@ -27,6 +28,7 @@ from api.mailboxes import MAILBOXES
 from api.metrics_page import METRICS
 from api.middleware import every_request
 from api.organizations import ORGANIZATIONS
+from api.origins import ORIGINS, Origins
 from api.receiving import BODY_LIMIT_BYTES, ROOM, Room
 from api.reports import REPORTS
 from api.routes import Route
@@ -66,6 +68,8 @@ def create_app(settings: Settings) -> web.Application:
     app[wiring.ENTRA] = EntraTokens.configured(settings)
     app[wiring.DRAINING] = asyncio.Event()
     app[ROOM] = Room()
+    app[ORIGINS] = Origins(settings)
+    app[HEADERS] = Headers(app[ORIGINS])
     app.cleanup_ctx.extend(
         (
             count_answers,

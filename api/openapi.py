@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.idempotency import HEADER, REPLAYED
+from api.rates import PROBES
 from api.routes import Answer, Route
 from api.schemas.errors import Refused
 from workers import __version__
@@ -22,6 +23,17 @@ _CORRELATION = {
         "description": "Yours, or a new one; it follows the work through the logs.",
         "schema": {"type": "string"},
     }
+}
+_RATE = {
+    "RateLimit-Policy": {
+        "description": 'The limit that counts here, such as `"key";q=300000;w=60`: requests and seconds.',
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": 'What is left of it, such as `"key";r=299000;t=1`: requests, and the seconds until '
+        "all of it is there again. It refills evenly.",
+        "schema": {"type": "string"},
+    },
 }
 _RETRY_AFTER = {
     "Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}},
@@ -79,7 +91,16 @@ _REFUSALS: dict[int, tuple[str, str, str]] = {
         "access_denied",
         "organization org_456: Graph 403 for GET /subscriptions",
     ),
-    503: ("Redis or Graph is away.", "queue_unavailable", "the queue takes nothing now: try again"),
+    429: (
+        "Too many requests of this key or this address.",
+        "rate_limited",
+        "too many requests of this key: 300000 a minute are allowed",
+    ),
+    503: (
+        "Redis or Graph is away, or there is too much to do.",
+        "queue_unavailable",
+        "the queue takes nothing now: try again",
+    ),
 }
 
 
@@ -149,7 +170,7 @@ def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
         "parameters": _parameters(route),
         "responses": {
             **{str(status): _answer(route, given, schemas) for status, given in route.answers.items()},
-            **{str(status): _refusal(status, schemas) for status in _refusals_of(route)},
+            **{str(status): _refusal(route, status, schemas) for status in _refusals_of(route)},
         },
     }
     if route.description:
@@ -185,7 +206,7 @@ def _answer(route: Route, given: Answer, schemas: dict[Any, Any]) -> dict[str, A
     response: dict[str, Any] = {
         "description": given.description,
         "headers": {
-            **_CORRELATION,
+            **_headers(route),
             **(_REPLAYED if route.is_repeatable else {}),
             **{
                 name: {"description": text, "schema": {"type": "string"}}
@@ -227,7 +248,7 @@ def _envelope(data: Any) -> dict[str, Any]:
     }
 
 
-def _refusal(status: int, schemas: dict[Any, Any]) -> dict[str, Any]:
+def _refusal(route: Route, status: int, schemas: dict[Any, Any]) -> dict[str, Any]:
     description, code, error = _REFUSALS[status]
     example = {
         "success": False,
@@ -240,15 +261,21 @@ def _refusal(status: int, schemas: dict[Any, Any]) -> dict[str, Any]:
     }
     response: dict[str, Any] = {
         "description": description,
-        "headers": {**_CORRELATION, **(_RETRY_AFTER if status in (409, 503) else {})},
+        "headers": {**_headers(route), **(_RETRY_AFTER if status in (409, 429, 503) else {})},
         "content": {"application/json": {"schema": schemas[Refused], "example": example}},
     }
     return response
 
 
+def _headers(route: Route) -> dict[str, Any]:
+    return _CORRELATION if route.path in PROBES else {**_CORRELATION, **_RATE}
+
+
 def _refusals_of(route: Route) -> list[int]:
     """The error statuses of a route: its own, and those that follow from what it takes."""
     statuses = {400, 500, 503, *route.refusals}
+    if route.path not in PROBES:
+        statuses.add(429)
     if route.needs != "nothing":
         statuses |= {401, 403}
     if route.takes.body is not None:

@@ -16,6 +16,7 @@ from api.graph_watch import GraphWatch
 from api.keyring import Keyring
 from api.known_subscriptions import KnownSubscriptions
 from api.looks import Looks
+from api.rates import LIMITS, Limits
 from api.routes import Route
 from api.waiting import Waiting
 from workers.analysis.llm import LanguageModel
@@ -57,6 +58,7 @@ async def open_store(app: web.Application) -> AsyncIterator[None]:
         producer = Producer(store.redis, namespace=settings.namespace, partitions=settings.partitions)
         app[STORE] = store
         app[PRODUCER] = producer
+        app[LIMITS] = Limits(settings, store.rates)
         app[LOOKS] = Looks(store.mailboxes, producer)
         app[KNOWN_SUBSCRIPTIONS] = KnownSubscriptions(store.subscriptions)
         app[GRAPH_WATCH] = GraphWatch(store, app[DIRECTORY])

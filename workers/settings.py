@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from workers.errors import SettingsError
@@ -81,7 +89,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"
 
-    # Who may call.
+    # Who may call, and how often. A minute's requests may come at once; 0 lifts a limit.
+    key_requests_per_minute: NonNegativeInt = 300_000
+    address_requests_per_minute: NonNegativeInt = 300_000
+    listen_requests_per_minute: NonNegativeInt = 600_000
+    """For each address that sends notifications: Graph sends in bursts, and sends again what is refused."""
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """Networks of the proxies before us, whose X-Forwarded-For and X-Forwarded-Proto are believed."""
     bootstrap_key_file: Path | None = None
     metrics_key_file: Path | None = None
     entra_issuer: str | None = None
@@ -106,7 +120,7 @@ class Settings(BaseSettings):
     def _lower(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("webhook_networks", mode="before")
+    @field_validator("webhook_networks", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from api.middleware import SECURITY_HEADERS
+from api.headers import SECURITY_HEADERS
 from tests.api_service import Api, serving, soon
 from workers.metrics import REGISTRY
 

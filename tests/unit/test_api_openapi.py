@@ -110,4 +110,4 @@ def test_a_route_is_documented_as_it_is_declared() -> None:
     assert operation["operationId"] == "read_thing"
     assert operation["summary"] == "Show a thing. And more"
     assert operation["description"] == "With a word on it."
-    assert operation["responses"].keys() == {"200", "400", "401", "403", "404", "422", "500", "503"}
+    assert operation["responses"].keys() == {"200", "400", "401", "403", "404", "422", "429", "500", "503"}

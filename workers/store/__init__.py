@@ -18,6 +18,7 @@ from workers.store.jobs import Job, Jobs, NewJob
 from workers.store.keys import Keys
 from workers.store.ledger import Ended, Ledger, NewMessage
 from workers.store.mailboxes import FolderState, Mailboxes
+from workers.store.rates import Rates
 from workers.store.record import PlannedStep, Record
 from workers.store.report_mails import ReportMails
 from workers.store.schedule import Schedule, ScheduledRuns
@@ -48,6 +49,7 @@ __all__ = [
     "NewMessage",
     "Noted",
     "PlannedStep",
+    "Rates",
     "Record",
     "ReportMails",
     "Schedule",
@@ -83,6 +85,7 @@ class Store:
     report_mails: ReportMails
     api_keys: ApiKeys
     answers: Answers
+    rates: Rates
     audit: Audit
     webhooks: Webhooks
 
@@ -110,6 +113,7 @@ class Store:
             report_mails=ReportMails(client, keys),
             api_keys=ApiKeys(client, keys),
             answers=Answers(client, keys),
+            rates=Rates(client, keys),
             audit=Audit(client, keys),
             webhooks=Webhooks(client, keys, retention_s=settings.dead_letter_retention_days * _DAY_S),
         )  # fmt: skip

@@ -97,6 +97,10 @@ class Keys:
         """String: the answer to a request that its caller named, or a claim while it is in hand (JSON)."""
         return self._key("idempotent", caller, fingerprint(name))
 
+    def rate(self, kind: str, caller: str) -> str:
+        """String: the moment (ms) at which all of a caller's rate limit is free again."""
+        return self._key("rate", kind, caller)
+
     def paused(self) -> str:
         """Set: organizations ("id") and rules ("id/rule") that a person paused."""
         return self._key("paused")
