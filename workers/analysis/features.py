@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,18 @@ _SALTS = {
 _SCALES = {"word": 1.0, "subject": 0.7, "pair": 0.7, "run": 0.8, "sender": 0.5}
 _CONCEPT_SCALE = 0.5
 _SIGNAL_SCALE = 1.0
+
+
+class Numbers(Protocol):
+    """What scores are made of: `rows` are distinct rows of the hashed table of each kind with their `values`;
+    `dense` are concepts, then signals."""
+
+    @property
+    def rows(self) -> NDArray[np.int32]: ...
+    @property
+    def values(self) -> NDArray[np.float32]: ...
+    @property
+    def dense(self) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True, slots=True)

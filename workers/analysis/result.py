@@ -80,6 +80,9 @@ class Analysis:
     notes: tuple[str, ...]
     model: str
     ms: float
+    own_category: str | None = None
+    """Which of the organization's own categories it is of, besides, and how sure that is (0-1)."""
+    own_confidence: float = 0.0
     llm: dict[str, Any] | None = None
     """What came of asking a language model, None where the organization asks none."""
 
@@ -102,4 +105,6 @@ class Analysis:
             "model": self.model,
             "ms": self.ms,
         }
+        if self.own_category is not None:
+            shape |= {"own_category": self.own_category, "own_confidence": self.own_confidence}
         return shape if self.llm is None else shape | {"llm": self.llm}

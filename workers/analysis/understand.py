@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from time import perf_counter
 
 from workers.analysis.automatic import detect_automatic
 from workers.analysis.entities import MAX_PER_TYPE, find_entities
-from workers.analysis.features import read_features
+from workers.analysis.features import Features, read_features
 from workers.analysis.language import detect_language
+from workers.analysis.learning.adjustment import Adjusted, Adjustment
 from workers.analysis.mail import Mail
-from workers.analysis.model import load_classifier
+from workers.analysis.model import Classifier, Prediction, load_classifier
 from workers.analysis.model.classifier import softmax
 from workers.analysis.result import CATEGORIES, SENTIMENTS, URGENCIES, Analysis, Entity, Evidence
 from workers.analysis.text import MailText, read_text
 
 FLOOR = 0.6
+# In scores: less than this decides nothing.
+_WORTH_TELLING = 0.3
 
 
-def analyse(mail: Mail, *, now: datetime | None = None, floor: float = FLOOR) -> Analysis:
+def analyse(
+    mail: Mail, *, now: datetime | None = None, floor: float = FLOOR, adjustment: Adjustment | None = None
+) -> Analysis:
     """Understand a mail: category, urgency, sentiment, language, entities, and whether a machine wrote it.
 
     `now` is what relative dates count from when the mail has no date (default: the current moment, UTC).
-    `floor`: below this confidence the result is marked `abstained`. Never raises on the content of a mail;
-    what was too long is cut, and `notes` says so.
+    `floor`: below this confidence the result is marked `abstained`. `adjustment`: what an organization's
+    people have taught. Never raises on the content of a mail; what was too long is cut, and `notes` says so.
     """
     started = perf_counter()
     text = read_text(mail)
@@ -32,13 +38,18 @@ def analyse(mail: Mail, *, now: datetime | None = None, floor: float = FLOOR) ->
     features = read_features(mail, text)
     classifier = load_classifier()
     prediction = classifier.predict(features)
+    taught = _taught(adjustment, classifier, features, prediction)
+    if taught is not None:
+        prediction = taught.prediction
     probabilities = softmax(prediction.category)
     best = int(probabilities.argmax())
     confidence = float(probabilities[best])
     today = (mail.received_at or now or datetime.now(UTC)).date()
     entities = _entities(text, language, today)
     evidence = [_in_full(item, text) for item in classifier.evidence(features, text.analysed, best)]
-    return Analysis(
+    if taught is not None:
+        evidence = _evidence_of(taught, best) + evidence
+    analysis = Analysis(
         id=mail.id,
         category=CATEGORIES[best],
         confidence=round(confidence, 4),
@@ -54,6 +65,32 @@ def analyse(mail: Mail, *, now: datetime | None = None, floor: float = FLOOR) ->
         notes=text.notes + _entity_notes(entities),
         model=classifier.version,
         ms=round((perf_counter() - started) * 1000, 3),
+    )
+    return analysis if adjustment is None or taught is None else _marked(analysis, adjustment, taught)
+
+
+def _taught(
+    adjustment: Adjustment | None, classifier: Classifier, features: Features, prediction: Prediction
+) -> Adjusted | None:
+    # Made for another model's scores it would say something else.
+    if adjustment is None or adjustment.model != classifier.version:
+        return None
+    return adjustment.applied(features, prediction)
+
+
+def _evidence_of(taught: Adjusted, best: int) -> list[Evidence]:
+    weight = float(taught.moved[best] - taught.moved.mean())
+    return [Evidence("learned", round(weight, 3))] if weight >= _WORTH_TELLING else []
+
+
+def _marked(analysis: Analysis, adjustment: Adjustment, taught: Adjusted) -> Analysis:
+    """The analysis with what is the organization's own in it: its own category, and which lessons it had."""
+    own = max(taught.own, key=lambda name: taught.own[name], default="")
+    return replace(
+        analysis,
+        model=f"{analysis.model}+{adjustment.version}",
+        own_category=own or None,
+        own_confidence=round(taught.own[own], 4) if own else 0.0,
     )
 
 

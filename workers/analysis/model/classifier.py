@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from workers.analysis.features import BITS, Features, dense_names
+from workers.analysis.features import BITS, Features, Numbers, dense_names
 from workers.analysis.result import CATEGORIES, SENTIMENTS, URGENCIES, Evidence
 
 DIRECTORY = Path(__file__).parent
@@ -48,7 +48,7 @@ class Classifier:
     """For each dense feature and category, its weight against the mean over the categories."""
     temperature: dict[str, float]
 
-    def predict(self, features: Features) -> Prediction:
+    def predict(self, features: Numbers) -> Prediction:
         """Score a mail for each class of each head."""
         seen = features.values @ self.hashed[features.rows].astype(np.float32)
         scores = (seen * self.scales + features.dense @ self.dense[:-1] + self.dense[-1]).astype(np.float64)
