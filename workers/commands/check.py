@@ -43,6 +43,7 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     from workers import redis_clients
     from workers.checks.finding import ok, problem
     from workers.checks.graph_check import check_organizations
+    from workers.checks.llm_check import check_language_models
     from workers.checks.outbound_check import check_outbound
     from workers.checks.redis_check import check_redis
     from workers.checks.webhook_check import check_webhook
@@ -62,6 +63,8 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     client = redis_clients.connect(settings)
     try:
         async for finding in check_organizations(settings, organizations, client):
+            yield finding
+        async for finding in check_language_models(settings, organizations, client):
             yield finding
     finally:
         await client.aclose()
