@@ -62,6 +62,7 @@ audit: $(VENV)/dev.stamp
 LOCK = uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header pyproject.toml
 lock:
 	$(LOCK) --extra demo --group build -o requirements.lock
+	$(LOCK) --extra demo --extra llm --extra export --group build -c requirements.lock -o requirements-extras.lock
 	$(LOCK) --all-extras --group build --group dev -c requirements.lock -o requirements-dev.lock
 
 clean:
