@@ -17,6 +17,8 @@ CONTRACT = {
     "econeura_redis_operations_total": "counter",
     "econeura_cron_jobs_executed_total": "counter",
     "econeura_errors_total": "counter",
+    "econeura_llm_questions_total": "counter",
+    "econeura_llm_tokens_total": "counter",
     "econeura_http_request_duration_seconds": "histogram",
     "econeura_email_processing_duration_seconds": "histogram",
     "econeura_job_duration_seconds": "histogram",

@@ -77,7 +77,8 @@ class Asker:
         with self._gate.place(), endpoint.line.place():
             async with endpoint.places:
                 answer = await course.with_tries(question)
-        await self._cache.keep(key, answer.model_dump_json(), hours=settings.cache_hours)
+        hours = min(settings.cache_hours, question.kept_hours)
+        await self._cache.keep(key, answer.model_dump_json(), hours=hours)
         outcome.answer, outcome.source = answer, "llm"
 
 

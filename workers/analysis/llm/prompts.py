@@ -52,7 +52,8 @@ def reading_of(mail: ShownMail) -> Question[MailReading]:
 def reply_to(mail: ShownMail, *, category: str, frame: str) -> Question[ReplyText]:
     """Asks for the middle of a reply; `frame` is the template's text."""
     data = {"email": {**mail.facts, "category": category}, "frame": frame}
-    return Question("reply_text", _REPLY, _json(data), ReplyText)
+    # It may speak of what is in the mail: kept for a retry, and no longer.
+    return Question("reply_text", _REPLY, _json(data), ReplyText, kept_hours=1)
 
 
 def _json(data: object) -> str:

@@ -20,6 +20,8 @@ class Question(Generic[ShapeT]):
     instructions: str
     data: str
     shape: type[ShapeT]
+    kept_hours: int = 8784
+    """Its answer is kept no longer, whatever the organization's `cache_hours`."""
 
     @property
     def schema(self) -> dict[str, Any]:
