@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 
 from actors.outbox import Outbox
@@ -10,6 +11,7 @@ from workers.broker import Producer
 from workers.graph.client import GraphSession
 from workers.graph.tls import trust
 from workers.organizations import Organizations
+from workers.pipeline import processing
 from workers.pipeline.context import Context
 from workers.redis_clients import connect
 from workers.settings import Settings
@@ -54,6 +56,9 @@ async def open_resources(settings: Settings, organizations: Organizations) -> No
         )
         outbox = Outbox(producer)
         _Lent.context = Context(settings, organizations, store, graph, outbox, language_model)
+        # The first message should not wait for what is needed once: the model, and a token.
+        processing.read_model()
+        stack.callback(asyncio.create_task(graph.fetch_tokens()).cancel)
         _Lent.closing = stack.pop_all()
 
 

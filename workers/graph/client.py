@@ -6,6 +6,7 @@ and comes back as the JSON body or one of `workers.errors`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -68,6 +69,16 @@ class GraphSession:
             return self._graphs[organization_id][1]
         except KeyError:
             raise SettingsError(f"no organization {organization_id!r} in the organizations file") from None
+
+    async def fetch_tokens(self) -> None:
+        """Have all organizations' tokens before a call needs one; what is not to be had fails its calls."""
+        graphs = [graph for _, graph in self._graphs.values()]
+        tokens = await asyncio.gather(
+            *(graph.transport.tokens.token() for graph in graphs), return_exceptions=True
+        )
+        for error in tokens:
+            if isinstance(error, BaseException) and not isinstance(error, EconeuraError):
+                raise error
 
     def reload(self, organizations: Organizations) -> None:
         """Take over a changed organizations file; tokens of unchanged organizations are kept."""
