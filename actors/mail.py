@@ -9,7 +9,7 @@ from actors import policy, resources
 from actors.door import attempt_of, door
 from workers import logs
 from workers.errors import TemporaryError, Throttled
-from workers.pipeline import death, processing, rich_content, subscribing, syncing
+from workers.pipeline import bulk, death, processing, rich_content, subscribing, syncing
 
 _log = logs.get_logger("actors")
 
@@ -52,11 +52,15 @@ async def process_email(
 
 @policy.PROCESS.actor
 async def process_bulk(organization_id: str, mailbox: str, message_ids: list[str], job_id: str) -> None:
-    """Queue the messages of a bulk job, all in one step and as urgent as the job."""
+    """Fetch the messages of a bulk job and queue them, all in one step and as urgent as the job."""
     async with door(organization_id=organization_id) as queue_message:
-        priority = str(queue_message.options.get("priority", "normal"))
-        await resources.current().queue.process(
-            organization_id, mailbox, message_ids, job_id=job_id, priority=priority
+        await bulk.queue_all(
+            resources.current(),
+            organization_id,
+            mailbox,
+            message_ids,
+            job_id=job_id,
+            priority=str(queue_message.options.get("priority", "normal")),
         )
 
 

@@ -149,7 +149,7 @@ async def _count(look: _Look, state: FolderState) -> int:
 async def _record(look: _Look, found: Sequence[dict[str, Any]]) -> int:
     """Record what is new of these and queue it, all in one step each; returns how many were queued."""
     seen = [
-        _new_message(message, look.folder, look.notified_at_ms)
+        new_message(message, look.folder, look.notified_at_ms)
         for message in found
         if not message.get("isDraft")
     ]
@@ -162,7 +162,8 @@ async def _record(look: _Look, found: Sequence[dict[str, Any]]) -> int:
     return len(needed)
 
 
-def _new_message(message: dict[str, Any], folder: str, notified_at_ms: int) -> NewMessage:
+def new_message(message: dict[str, Any], folder: str, notified_at_ms: int = 0) -> NewMessage:
+    """What the ledger keeps of a message as Graph gave it, perhaps in part; `folder` is the watched one."""
     fields: dict[str, str | int] = {
         "folder": folder,
         "folder_id": str(message.get("parentFolderId") or ""),
