@@ -24,6 +24,7 @@ from api.idempotency import answered_once
 from api.jobs import JOBS
 from api.keyring import Keyring
 from api.listen import LISTEN
+from api.load import LOAD, Load
 from api.mailboxes import MAILBOXES
 from api.metrics_page import METRICS
 from api.middleware import every_request
@@ -68,12 +69,14 @@ def create_app(settings: Settings) -> web.Application:
     app[wiring.ENTRA] = EntraTokens.configured(settings)
     app[wiring.DRAINING] = asyncio.Event()
     app[ROOM] = Room()
+    app[LOAD] = Load(ROUTE_TABLE, settings)
     app[ORIGINS] = Origins(settings)
     app[HEADERS] = Headers(app[ORIGINS])
     app.cleanup_ctx.extend(
         (
             count_answers,
             wiring.open_store,
+            wiring.look_out,
             wiring.open_keyring,
             wiring.open_entra,
             wiring.open_waiting,

@@ -34,6 +34,7 @@ _KEPT_S = 3600
     "GET",
     "/openapi.json",
     takes=NOTHING,
+    uses_redis=False,
     needs="read",
     answers={200: Answer("The document.", media="application/json")},
 )
@@ -44,7 +45,14 @@ async def show_openapi(request: web.Request, _: None) -> web.Response:
     )
 
 
-@DOCS.add("GET", "/docs", takes=NOTHING, needs="read", answers={200: Answer("The page.", media="text/html")})
+@DOCS.add(
+    "GET",
+    "/docs",
+    takes=NOTHING,
+    uses_redis=False,
+    needs="read",
+    answers={200: Answer("The page.", media="text/html")},
+)
 async def show_docs(_request: web.Request, _: None) -> web.FileResponse:
     """Show the API in Swagger UI."""
     return _file("index.html", "text/html; charset=utf-8", kept_s=0)
@@ -54,6 +62,7 @@ async def show_docs(_request: web.Request, _: None) -> web.FileResponse:
     "GET",
     "/docs/{file}",
     takes=NOTHING,
+    uses_redis=False,
     needs="read",
     answers={200: Answer("The file.", media="*/*"), 304: Answer("Unchanged.")},
     refusals=(404,),

@@ -30,6 +30,7 @@ _MOST = 1000
     "GET",
     "/exports",
     takes=routes.query(ReportsQuery),
+    uses_redis=False,
     needs="read",
     answers={200: Answer("Newest first.", ExportList)},
     refusals=(404,),
@@ -45,6 +46,7 @@ async def list_exports(request: web.Request, asked: ReportsQuery) -> web.Respons
     "GET",
     "/exports/{organizationId}/{week}/{file}",
     takes=NOTHING,
+    uses_redis=False,
     needs="read",
     answers={
         200: Answer("The file.", media="*/*"),

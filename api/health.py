@@ -40,6 +40,7 @@ _OLD_CHECK_S = 180.0
     "GET",
     "/health/live",
     takes=NOTHING,
+    uses_redis=False,
     needs="nothing",
     answers={200: Answer("The process answers.", Probe)},
 )
@@ -52,6 +53,7 @@ async def live(_request: web.Request, _: None) -> web.Response:
     "GET",
     "/health/ready",
     takes=NOTHING,
+    uses_redis=False,
     needs="nothing",
     answers={200: Answer("Send requests here.", Probe)},
 )
@@ -71,6 +73,7 @@ async def ready(request: web.Request, _: None) -> web.Response:
     "GET",
     "/health",
     takes=NOTHING,
+    uses_redis=False,
     needs="read",
     whole_service=True,
     answers={200: Answer("It works; degraded: but not all of it.", Health)},

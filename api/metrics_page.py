@@ -26,6 +26,7 @@ _REDIS_TIMEOUT_S = 2.0
     "GET",
     "/metrics",
     takes=NOTHING,
+    uses_redis=False,
     needs="read",
     whole_service=True,
     answers={200: Answer("Prometheus text format 0.0.4.", media="text/plain")},

@@ -11,9 +11,11 @@ from aiohttp import web
 from api.answered import ANSWERED
 from api.envelope import refuse
 from api.headers import HEADERS
+from api.load import LOAD, Shed
+from api.lookout import LOOKOUT
 from api.origins import ORIGINS
 from api.rates import LIMITS, SPENDING
-from api.refusals import refusal_for
+from api.refusals import Refusal, refusal_for
 from api.wiring import DRAINING
 from workers import logs, metrics
 
@@ -32,7 +34,10 @@ async def every_request(
     correlation_id = given if given and _CORRELATION_ID.fullmatch(given) else logs.new_correlation_id()
     logs.begin(correlation_id)
     request[SPENDING] = None
+    load = app[LOAD]
+    load.in_hand += 1
     try:
+        load.admit(request.method, route)
         if (limit := app[LIMITS].of_route(route)) is not None:
             who = app[ORIGINS].address_of(request)
             request[SPENDING] = limit.spend_at_hand(who) or await limit.spend(who)
@@ -40,8 +45,10 @@ async def every_request(
     except Exception as problem:  # noqa: BLE001 the last line: even a bug is answered in the envelope
         refusal = refusal_for(problem)
         if refusal.status >= 500:
-            _note_failure(route, refusal.code, problem if refusal.status == 500 else None)
+            _note_failure(app, route, refusal, problem)
         response = refuse(refusal, correlation_id)
+    finally:
+        load.in_hand -= 1
     app[HEADERS].add_to(response, request)
     response.headers["X-Correlation-ID"] = correlation_id
     if app[DRAINING].is_set():
@@ -50,12 +57,15 @@ async def every_request(
     return response
 
 
-def _note_failure(route: str, code: str, bug: Exception | None) -> None:
-    metrics.ERRORS.labels(code, "api", "error").inc()
-    if bug is None:
-        _log.warning("request_failed", route=route, code=code)
-    else:
-        _log.error("request_crashed", route=route, exc_info=bug)
+def _note_failure(app: web.Application, route: str, refusal: Refusal, problem: Exception) -> None:
+    metrics.ERRORS.labels(refusal.code, "api", "error").inc()
+    if isinstance(refusal, Shed):
+        return
+    if refusal.status == 500:
+        _log.error("request_crashed", route=route, exc_info=problem)
+        return
+    app[LOOKOUT].doubt()
+    _log.warning("request_failed", route=route, code=refusal.code)
 
 
 def _template(request: web.Request) -> str:

@@ -33,6 +33,7 @@ _MOST = 1000
     "GET",
     "/reports",
     takes=routes.query(ReportsQuery),
+    uses_redis=False,
     needs="read",
     answers={200: Answer("Newest first.", ReportList, leads_to=_TO_THE_FIRST)},
     refusals=(404,),
@@ -48,6 +49,7 @@ async def list_reports(request: web.Request, asked: ReportsQuery) -> web.Respons
     "GET",
     "/reports/{date}",
     takes=routes.query(DayQuery),
+    uses_redis=False,
     needs="read",
     answers={
         200: Answer("The reports of that day; as a page that of one organization.", DayReports, "text/html")

@@ -80,8 +80,8 @@ class Answer:
 class Route:
     """One route. `refusals` are the error statuses of its own, besides those that any request may get.
 
-    `whole_service`: about no single organization, so not for a key that is bound to one. `changes`: how the
-    audit log calls it, "" where nothing is changed.
+    `whole_service`: about no single organization, so not for a key that is bound to one. `uses_redis`: it
+    could only fail without. `changes`: how the audit log calls it, "" where nothing is changed.
     """
 
     method: str
@@ -94,6 +94,7 @@ class Route:
     takes: Takes[Any]
     needs: Needs
     whole_service: bool
+    uses_redis: bool
     changes: str
     answers: Mapping[int, Answer]
     refusals: tuple[int, ...]
@@ -121,6 +122,7 @@ class Routes:
         answers: Mapping[int, Answer],
         takes: Takes[Taken],
         whole_service: bool = False,
+        uses_redis: bool = True,
         changes: str = "",
         refusals: tuple[int, ...] = (),
         request_headers: Mapping[str, str] | None = None,
@@ -148,6 +150,7 @@ class Routes:
                     takes=takes,
                     needs=needs,
                     whole_service=whole_service,
+                    uses_redis=uses_redis,
                     changes=changes,
                     answers=answers,
                     refusals=refusals,

@@ -15,6 +15,8 @@ _log = logs.get_logger("api")
 # An announcement can be lost (a cut connection): a waiter looks by itself this often.
 _LOOK_AGAIN_S = 1.0
 _RECONNECT_AFTER_S = 0.5
+# Those who wait hold their place among the requests in hand; others must find one, too.
+_MOST_WAITED_FOR = 1000
 
 
 class Waiting:
@@ -29,6 +31,8 @@ class Waiting:
 
     async def wait(self, job_id: str, *, timeout_s: float) -> Job | None:
         """The job once it ended, or as it stands when the time is up or the server stops."""
+        if len(self._waiters) >= _MOST_WAITED_FOR:
+            return await self._store.jobs.get(job_id)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         ended = asyncio.Event()

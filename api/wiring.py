@@ -10,11 +10,14 @@ from aiohttp import web
 
 from actors import mail, webhooks
 from actors.outbox import Outbox
+from api.background import beside
 from api.directory import Directory
 from api.entra import EntraTokens
 from api.graph_watch import GraphWatch
 from api.keyring import Keyring
 from api.known_subscriptions import KnownSubscriptions
+from api.load import LOAD
+from api.lookout import LOOKOUT, Lookout
 from api.looks import Looks
 from api.rates import LIMITS, Limits
 from api.routes import Route
@@ -62,6 +65,13 @@ async def open_store(app: web.Application) -> AsyncIterator[None]:
         app[LOOKS] = Looks(store.mailboxes, producer)
         app[KNOWN_SUBSCRIPTIONS] = KnownSubscriptions(store.subscriptions)
         app[GRAPH_WATCH] = GraphWatch(store, app[DIRECTORY])
+        yield
+
+
+async def look_out(app: web.Application) -> AsyncIterator[None]:
+    """Somebody who looks out for Redis."""
+    lookout = app[LOOKOUT] = Lookout(app[STORE], app[LOAD], app[SETTINGS])
+    async with beside(lookout.follow()):
         yield
 
 

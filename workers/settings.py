@@ -94,6 +94,10 @@ class Settings(BaseSettings):
     address_requests_per_minute: NonNegativeInt = 300_000
     listen_requests_per_minute: NonNegativeInt = 600_000
     """For each address that sends notifications: Graph sends in bursts, and sends again what is refused."""
+    api_requests_in_hand: PositiveInt = 2000
+    """Of one process; what comes beyond is told to come again."""
+    queue_limit_messages: PositiveInt = 500_000
+    """Waiting messages beyond which no more are submitted."""
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     """Networks of the proxies before us, whose X-Forwarded-For and X-Forwarded-Proto are believed."""
     bootstrap_key_file: Path | None = None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from workers.broker.keys import PRIORITIES, Keys
-from workers.broker.scripts import STATS, Client
+from workers.broker.scripts import STATS, AsyncClient, Client
 
 STATUSES = {"w": "waiting", "l": "delayed", "r": "running", "d": "dead"}
 
@@ -83,3 +83,14 @@ def read_stats(client: Client, partitions: Iterable[Keys]) -> QueueStats:
         stats.suspects += suspects
         stats.workers = max(stats.workers, workers)
     return stats
+
+
+async def read_backlog(client: AsyncClient, partitions: Iterable[Keys]) -> int:
+    """How many messages wait, for a worker or for their time; raises what redis-py raises."""
+    backlog = 0
+    for keys in partitions:
+        _, counts, *_ = await STATS.run_async(client, keys.base, ())
+        for name, number in zip(counts[::2], counts[1::2], strict=True):
+            if name[:1] in (b"w", b"l"):
+                backlog += int(number)
+    return backlog

@@ -101,6 +101,10 @@ class Keys:
         """String: the moment (ms) at which all of a caller's rate limit is free again."""
         return self._key("rate", kind, caller)
 
+    def api_probe(self) -> str:
+        """String: written by each api all the time, to know whether Redis takes anything."""
+        return self._key("api-probe")
+
     def paused(self) -> str:
         """Set: organizations ("id") and rules ("id/rule") that a person paused."""
         return self._key("paused")
