@@ -10,7 +10,8 @@ import redis
 from aiohttp import web
 
 from api.envelope import answer, refuse
-from api.refusals import unavailable
+from api.load import LOAD
+from api.refusals import Refusal, unavailable
 from api.routes import NOTHING, Answer, Routes
 from api.schemas.health import (
     GraphHealth,
@@ -65,7 +66,10 @@ async def ready(request: web.Request, _: None) -> web.Response:
         async with asyncio.timeout(_TIMEOUT_S):
             await request.app[STORE].redis.ping()
     except _AWAY:
-        raise unavailable("not_ready", "redis cannot be reached") from None
+        raise _not_ready() from None
+    if request.app[LOAD].is_away:
+        # It has just come back: a request would still be refused.
+        raise _not_ready()
     return answer({"status": "ready"})
 
 
@@ -90,6 +94,10 @@ async def health(request: web.Request, _: None) -> web.Response:
         return answer(shown)
     away = unavailable("unhealthy", "redis cannot be reached")
     return refuse(away, logs.correlation_id(), data=shown.model_dump(mode="json", by_alias=True))
+
+
+def _not_ready() -> Refusal:
+    return unavailable("not_ready", "redis cannot be reached")
 
 
 async def _services(app: web.Application) -> Services:

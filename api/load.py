@@ -44,6 +44,11 @@ class Load:
         if self.in_hand > self._most_in_hand and route not in PROBES:
             raise Shed(*_BUSY)
 
+    @property
+    def is_away(self) -> bool:
+        """Whether Redis cannot be reached."""
+        return len(self._closed) == len(self._using)
+
     def open(self) -> None:
         """Take in all that comes."""
         self._close([], _FULL)

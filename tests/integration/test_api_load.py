@@ -45,14 +45,9 @@ async def test_without_redis_all_is_refused_at_once_and_taken_soon_after_its_ret
     store.kill()
     await until(api, 503, within_s=10)
     clock = asyncio.get_running_loop()
-    for method, path in (
-        ("POST", "/emails/process"),
-        ("POST", "/listen"),
-        ("GET", "/jobs/1"),
-        ("GET", "/cron/jobs"),
-    ):
+    for call in (api.post("/emails/process", ONE), api.post("/listen", {"value": []}), api.get("/cron/jobs")):
         began = clock.time()
-        refused = await api.request(method, path, **({"json": ONE} if method == "POST" else {}))
+        refused = await call
         assert (refused.status, refused.json["code"]) == (503, "queue_unavailable")
         assert refused.headers["Retry-After"] == "1"
         assert clock.time() - began < 0.5
