@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: demo test check lint types bench eval faults soak sbom audit lock clean
+.PHONY: demo test check lint types bench eval faults soak fuzz sbom audit lock clean
 
 # Stamps make set-up happen once: a second run starts at once.
 $(VENV)/run.stamp: requirements.lock pyproject.toml
@@ -47,6 +47,10 @@ faults: $(VENV)/dev.stamp
 
 soak: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m soak $(ARGS)
+
+# Made-up requests for ten minutes (a minute of them is part of test).
+fuzz: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.fuzzing $(ARGS)
 
 # What the service is made of (CycloneDX), from the lock; made when it is asked for, so that it is never stale.
 sbom: build/sbom.json

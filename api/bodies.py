@@ -29,7 +29,13 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats)
+def _number(text: str) -> float:
+    """2.0 is an integer (JSON Schema, "type"), and is one to every field."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_float=_number)
 
 
 async def read_json(request: web.Request, model: type[Model]) -> Model:

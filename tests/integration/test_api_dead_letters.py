@@ -76,3 +76,16 @@ async def test_one_is_dropped_for_good(api: Api, kill: Killer) -> None:
 @pytest.mark.parametrize("letter", ["nothing", "1-x", "1-%C2%B2", "99999999999999999999999", "*"])
 async def test_an_odd_id_is_not_found(api: Api, letter: str) -> None:
     assert (await api.post(f"/dead-letters/{letter}/retry")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("limit", "status"), [("2.0", 200), ("2e0", 200), ("2.5", 422), ("1e300", 422), ("0.0", 422)]
+)
+async def test_a_whole_number_may_be_written_with_a_point(api: Api, limit: str, status: int) -> None:
+    reply = await api.request(
+        "POST",
+        "/dead-letters/retry",
+        data=f'{{"limit": {limit}}}',
+        headers={"Content-Type": "application/json"},
+    )
+    assert reply.status == status

@@ -79,9 +79,11 @@ class Service:
             """
         )
 
-    def start(self) -> Service:
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes have in the environment; a command given the same finds its Redis."""
         info = self.sandbox.run
-        environment = {
+        return {
             **{
                 name: value
                 for name, value in os.environ.items()
@@ -98,9 +100,11 @@ class Service:
             **({"ECONEURA_PUBLIC_URL": f"http://127.0.0.1:{self.port}"} if self._public else {}),
             **self._extra,
         }
+
+    def start(self) -> Service:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "workers", "up"], env=environment, stderr=log
+                [sys.executable, "-m", "workers", "up"], env=self.environment, stderr=log
             )
         wait_for(self.is_ready, timeout_s=60, what="the service to be ready")
         return self

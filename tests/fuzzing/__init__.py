@@ -1,0 +1,1 @@
+"""schemathesis against the whole service: made-up requests, judged by the API's own document."""
