@@ -26,6 +26,7 @@ def trace_of(record: Record) -> Trace:
         notified_at=moment(record.notified_at),
         claimed_at=moment(record.claimed_at),
         finished_at=moment(record.finished_at),
+        erased_at=moment(record.erased_at),
         analysis=record.analysis,
         decision=record.decision,
         rule=decision.get("rule"),

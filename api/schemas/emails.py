@@ -148,6 +148,7 @@ class Trace(Shown):
     notified_at: str | None
     claimed_at: str | None
     finished_at: str | None
+    erased_at: Annotated[str | None, Field(description="When its correspondent's data were erased.")]
     analysis: dict[str, Any] | None
     decision: dict[str, Any] | None
     rule: str | None

@@ -18,7 +18,8 @@ PROBE = "{econeura}:probe"
 CALLED_IN_LUA = re.compile(r"redis\.p?call\(\s*['\"](\w+)['\"]")
 RECEIVERS = re.compile(r"(^|_)(redis|client|pipe|pipeline)$")
 COMMAND_OF_METHOD = {
-    "delete": "del", "scan_iter": "scan", "memory_usage": "memory usage", "script_load": "script load"
+    "delete": "del", "scan_iter": "scan", "hscan_iter": "hscan", "sscan_iter": "sscan", "zscan_iter": "zscan",
+    "memory_usage": "memory usage", "script_load": "script load",
 }  # fmt: skip
 WRITTEN_OUT = re.compile(r"\"([A-Z]{3,})\"")
 NOT_A_COMMAND = {"aclose", "close", "register_script", "pubsub", "pipeline", "execute", "execute_command"}

@@ -35,6 +35,12 @@ async def with_attachments(graph: Graph, mailbox: str, message: dict[str, Any]) 
     return {**message, "attachments": listed.get("value", [])}
 
 
+def sender_of(message: Mapping[str, Any]) -> str:
+    """The address that a message is from, "" where Graph does not tell."""
+    told = message.get("from") or message.get("sender") or {}
+    return str((told.get("emailAddress") or {}).get("address") or "")
+
+
 def is_whole(message: Mapping[str, Any]) -> bool:
     """Whether a delta item holds what we act on; Graph may leave out what did not change."""
     return all(name in message for name in ("subject", "body", "receivedDateTime"))

@@ -12,6 +12,7 @@ from workers.decisions import Decision, Facts, brake_trips, decide, rule_named
 from workers.organizations import Organization
 from workers.pipeline.context import Context
 from workers.store import Change, PlannedStep, Record
+from workers.store.keys import sender_fingerprint
 
 _log = logs.get_logger("pipeline")
 
@@ -29,6 +30,7 @@ async def planned(
         state="acting",
         subject=mail.subject[:500],
         from_domain=facts.sender_domain,
+        sender=sender_fingerprint(mail.sender.address),
         analysis=analysis.to_dict(),
         decision={"rule": decision.rule, "version": decision.version, "paused": decision.paused},
         steps=_steps(decision, organization),

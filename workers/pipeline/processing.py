@@ -177,6 +177,7 @@ async def _hand_over(context: Context, record: Record, planned: Record) -> None:
         "sent_at": planned.sent_at,
         "folder_id": planned.folder_id,
         "from_domain": planned.from_domain,
+        "sender": planned.sender,
         "analysis": orjson.dumps(planned.analysis),
         "decision": orjson.dumps(planned.decision),
         **{f"step:{step.index}": step.to_json() for step in planned.steps},

@@ -24,6 +24,7 @@ from workers.organizations import Organization
 from workers.pipeline import counting
 from workers.pipeline.context import Context
 from workers.store import FolderState, NewMessage
+from workers.store.keys import sender_fingerprint
 
 _log = logs.get_logger("sync")
 # A folder that is asked for without end must let its worker do other things.
@@ -171,6 +172,7 @@ def new_message(message: dict[str, Any], folder: str, notified_at_ms: int = 0) -
         "received_at": str(message.get("receivedDateTime") or ""),
         "sent_at": str(message.get("sentDateTime") or ""),
         "internet_message_id": str(message.get("internetMessageId") or ""),
+        "sender": sender_fingerprint(messages.sender_of(message)),
     }
     # Graph may show an item in part: categories that it left out are not known to be none.
     if "categories" in message and (etag := message.get("@odata.etag")):

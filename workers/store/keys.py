@@ -186,6 +186,11 @@ class Keys:
         return self._schedule("schedulers")
 
 
+def sender_fingerprint(address: str) -> str:
+    """How a record knows whose message it is, without the address; "" for none."""
+    return fingerprint(address.strip().lower()) if address else ""
+
+
 def fingerprint(*parts: str) -> str:
     """A short stable digest of the parts, for keys that must not hold addresses or long ids."""
     return sha256("\x00".join(parts).encode()).hexdigest()[:32]

@@ -19,6 +19,11 @@ from workers.store.webhooks import Noted, flat_events
 _HERE = Path(__file__).parent
 _DAY_MS = 86_400_000
 Reopen = Literal["none", "skipped", "all"]
+# What is left of an erased record: without it the message would be taken for a new one.
+_LEFT_OF_ERASED = (
+    "organization", "mailbox", "message_id", "state", "reason", "fence", "history", "claim_owner",
+    "claim_until", "seen_at", "claimed_at", "finished_at", "notified_at",
+)  # fmt: skip
 # A claim outlives any single step of the pipeline; it is renewed at each, and void once a worker is dead.
 CLAIM_LEASE_S = 120.0
 
@@ -56,6 +61,7 @@ class Ledger:
             client.register_script((_HERE / f"{name}.lua").read_text(encoding="utf-8"))
             for name in ("record_page", "claim", "update", "finish", "join_job", "rest")
         )
+        self._erase = client.register_script((_HERE / "erase_record.lua").read_text(encoding="utf-8"))
 
     async def record(
         self, organization_id: str, mailbox: str, messages: Sequence[NewMessage]
@@ -202,6 +208,11 @@ class Ledger:
         """The record of a message, or None."""
         fields = await self._redis.hgetall(self._keys.email(mailbox, message_id))
         return decode(fields) if fields else None
+
+    async def empty(self, mailbox: str, message_id: str) -> bool:
+        """Forget all that is known of a message that ended, but that it did; False where it has not ended."""
+        keys = [self._keys.email(mailbox, message_id), self._keys.content(mailbox, message_id)]
+        return bool(await self._erase(keys=keys, args=_LEFT_OF_ERASED))
 
     async def known(self, mailbox: str, message_ids: Sequence[str]) -> set[str]:
         """Those of the ids that have a record, in one round trip."""

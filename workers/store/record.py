@@ -66,6 +66,8 @@ class Record:
     internet_message_id: str = ""
     subject: str = ""
     from_domain: str = ""
+    sender: str = ""
+    """Fingerprint of the sender's address, which is kept nowhere: whose data a record is."""
     folder: str = ""
     """The watched folder it entered, "" for one that was named through the API; `folder_id` is Graph's."""
     folder_id: str = ""
@@ -82,6 +84,7 @@ class Record:
     jobs: tuple[str, ...] = ()
     history: tuple[tuple[str, int], ...] = ()
     error: str = ""
+    erased_at: int = 0
     categories: tuple[str, ...] = ()
     etag: str = ""
     """Graph's categories and version of the message when it was recorded, "" where these are not known."""
@@ -128,6 +131,7 @@ def decode(fields: dict[bytes, bytes]) -> Record:
         internet_message_id=string("internet_message_id"),
         subject=string("subject"),
         from_domain=string("from_domain"),
+        sender=string("sender"),
         folder=string("folder"),
         folder_id=string("folder_id"),
         received_at=string("received_at"),
@@ -135,6 +139,7 @@ def decode(fields: dict[bytes, bytes]) -> Record:
         seen_at=number("seen_at"),
         claimed_at=number("claimed_at"),
         finished_at=number("finished_at"),
+        erased_at=number("erased_at"),
         notified_at=number("notified_at"),
         analysis=document("analysis"),
         decision=document("decision"),

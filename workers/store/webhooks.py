@@ -13,6 +13,7 @@ import orjson
 from workers.organizations import EventType
 from workers.redis_clients import AsyncRedis
 from workers.store.keys import Keys
+from workers.store.neighbours import known_to
 
 _HERE = Path(__file__).parent
 KEPT = 500
@@ -87,7 +88,7 @@ class Webhooks:
     async def delivery(self, organization_id: str, webhook: str, event_id: str) -> Delivery | None:
         """How telling a webhook of an event stands, or None where the log does not know it."""
         raw = await self._redis.hget(self._keys.webhook_log(organization_id, webhook), event_id)
-        return None if raw is None else Delivery(**orjson.loads(raw))
+        return None if raw is None else _read(raw)
 
     async def deliveries(self, organization_id: str, webhook: str, *, limit: int) -> list[Delivery]:
         """The log of a webhook, what was tried last first."""
@@ -96,7 +97,7 @@ class Webhooks:
         if not ids:
             return []
         found = await self._redis.hmget(self._keys.webhook_log(organization_id, webhook), ids)
-        return [Delivery(**orjson.loads(raw)) for raw in found if raw is not None]
+        return [_read(raw) for raw in found if raw is not None]
 
     async def forget(
         self, organization_id: str, webhook: str, *, before: datetime, dry_run: bool
@@ -114,3 +115,7 @@ class Webhooks:
                 step.zrem(order, *ids)
                 await step.execute()
         return len(ids), size
+
+
+def _read(raw: bytes) -> Delivery:
+    return Delivery(**known_to(Delivery, orjson.loads(raw)))
