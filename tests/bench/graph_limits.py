@@ -154,7 +154,7 @@ def memory(messages: int = 50_000) -> str:
             most_mb = max(most_mb, worker.memory_info().rss / 2**20)
             return on.service.ended() + on.service.unfinished() >= messages + 2
 
-        wait_for(is_taken_in, timeout_s=400)
+        wait_for(is_taken_in, timeout_s=900)
         passed_s = time.monotonic() - started
     return (
         f"a folder of {messages} messages, taken in in {passed_s:.0f} s: worker at most {most_mb:.0f} MB "

@@ -9,14 +9,15 @@ from uuid import uuid4
 import pytest
 
 from tests.api_service import Api, serving, soon
+from tests.graph_description import described_sandbox
 from tests.redis_process import free_port
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.sandbox_process import SandboxProcess
 from workers.store import Subscription
 
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
+    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
         yield running
 
 

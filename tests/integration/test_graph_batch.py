@@ -10,7 +10,8 @@ from uuid import uuid4
 import pytest
 
 from tests.graph_access import graph_of
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.graph_description import described_sandbox
+from tests.sandbox_process import SandboxProcess
 from workers.errors import AccessDenied, NotFound, TemporaryError, Throttled
 from workers.graph import batch, paths, request_ids
 from workers.graph.batch import Part
@@ -19,7 +20,7 @@ from workers.graph.client import Graph
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
+    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
         yield running
 
 

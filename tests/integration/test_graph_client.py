@@ -11,7 +11,8 @@ import pytest
 from multidict import CIMultiDict
 
 from tests.graph_access import graph_of
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.graph_description import described_sandbox
+from tests.sandbox_process import SandboxProcess
 from workers import logs
 from workers.errors import (
     AccessDenied,
@@ -30,7 +31,7 @@ from workers.metrics import REGISTRY
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
+    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
         yield running
 
 

@@ -12,7 +12,8 @@ from uuid import uuid4
 import pytest
 
 from tests.graph_access import graph_of
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.graph_description import described_sandbox
+from tests.sandbox_process import SandboxProcess
 from workers.errors import Conflict, DeltaLinkExpired, NotFound, Throttled
 from workers.graph import categories, changes, drafts, messages
 from workers.graph.changes import Page
@@ -23,7 +24,7 @@ TAG = drafts.tag_of("acme", "AAMk/x+y=", "respond:acuse")
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
+    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
         yield running
 
 

@@ -15,7 +15,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.graph_access import graph_of, settings_for
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.graph_description import described_sandbox
+from tests.sandbox_process import SandboxProcess
 from tests.sandbox_webhook import Webhook, listening
 from workers.errors import BadRequest, Conflict, NotFound, PermanentError, TemporaryError
 from workers.graph import notifications, rich, subscriptions
@@ -28,7 +29,7 @@ from workers.graph.vouchers import NOTIFIER_APP_ID, Vouchers
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
+    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
         yield running
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.graph_description import described_sandbox
 from tests.llm_server import LlmServer, hangs, llm_server, reads, refuses, says
 from tests.pipeline_world import World, a_world
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.sandbox_process import SandboxProcess
 from workers.graph import drafts
 from workers.store import PlannedStep
 
@@ -21,7 +22,7 @@ SIGNED = "Atentamente, Acme"
 @pytest.fixture(scope="module")
 def sandbox_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
     options = ("--no-samples", "--sends-per-minute", "0")
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), *options) as running:
+    with described_sandbox(tmp_path_factory.mktemp("sandbox"), *options) as running:
         yield running
 
 

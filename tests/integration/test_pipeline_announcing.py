@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.graph_access import ORGANIZATION
+from tests.graph_description import described_sandbox
 from tests.pipeline_world import RULES, World, a_world
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.sandbox_process import SandboxProcess
 from workers.pipeline import announcing, death, processing
 from workers.store import NewJob
 from workers.webhooks.event import Event
@@ -31,7 +32,7 @@ events = ["email.dead", "job.failed"]
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
+    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
         yield running
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.graph_description import described_sandbox
 from tests.pipeline_world import World, a_world
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.sandbox_process import SandboxProcess
 from workers.pipeline import bulk
 
 RULES = """
@@ -21,7 +22,7 @@ then = [ { categorize = "Visto" } ]
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
+    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
         yield running
 
 

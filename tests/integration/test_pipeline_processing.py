@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.graph_access import ORGANIZATION
+from tests.graph_description import described_sandbox
 from tests.pipeline_world import RULES, World, a_world
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.sandbox_process import SandboxProcess
 from workers.errors import Busy
 from workers.pipeline import death, processing
 from workers.store import NewMessage
@@ -19,7 +20,7 @@ INVOICE, QUESTION = "Factura 42", "Ayuda con el acceso"
 
 @pytest.fixture(scope="module")
 def sandbox_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
+    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
         yield running
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.graph_description import described_sandbox
 from tests.pipeline_world import World, a_world
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.sandbox_process import SandboxProcess
 from tests.sandbox_webhook import Webhook, listening
 from workers.graph.vouchers import Vouchers
 from workers.pipeline import rich_content, subscribing
@@ -18,7 +19,7 @@ from workers.store import ContentKeyPair, Subscription
 
 @pytest.fixture(scope="module")
 def sandbox_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
+    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
         yield running
 
 

@@ -14,8 +14,9 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.graph_description import described_sandbox
 from tests.pipeline_world import RULES, Work, World, a_world
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.sandbox_process import SandboxProcess
 from workers.errors import LostClaim
 from workers.graph import drafts
 
@@ -27,7 +28,7 @@ MOST_CALLS = 14
 @pytest.fixture(scope="module")
 def sandbox_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
     options = ("--no-samples", "--sends-per-minute", "0")
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), *options) as running:
+    with described_sandbox(tmp_path_factory.mktemp("sandbox"), *options) as running:
         yield running
 
 

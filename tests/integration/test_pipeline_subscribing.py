@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 
 from tests.graph_access import ORGANIZATION
+from tests.graph_description import described_sandbox
 from tests.pipeline_world import RULES, World, a_world
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.sandbox_process import SandboxProcess
 from tests.sandbox_webhook import Webhook, listening
 from workers.organizations import Organization
 from workers.pipeline import subscribing
@@ -24,7 +25,7 @@ NOTHING = {"created": 0, "renewed": 0, "removed": 0, "failed": 0}
 
 @pytest.fixture(scope="module")
 def sandbox_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
+    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
         yield running
 
 

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.graph_description import described_sandbox
 from tests.pipeline_world import World, a_world
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.sandbox_process import SandboxProcess
 from workers.errors import TemporaryError
 from workers.graph import changes
 from workers.pipeline import counting
@@ -21,7 +22,7 @@ REST = {"body": "Hola", "from": "ana@cliente.example"}
 
 @pytest.fixture(scope="module")
 def sandbox_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(
+    with described_sandbox(
         tmp_path_factory.mktemp("sandbox"), "--no-samples", "--sends-per-minute", "0"
     ) as running:
         yield running

@@ -11,8 +11,9 @@ from uuid import uuid4
 import pytest
 
 from tests.graph_access import settings_for
+from tests.graph_description import described_sandbox
 from tests.lent_context import lent
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.sandbox_process import SandboxProcess
 from workers.graph import drafts, paths
 from workers.graph.new_mail import create_mail
 from workers.organizations import Organization
@@ -25,7 +26,7 @@ PAGE = "<!doctype html><p>Informe</p>"
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
+    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
         yield running
 
 

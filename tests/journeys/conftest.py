@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.graph_description import FILE, Description
 from tests.journeys.service import Service
 from tests.sandbox_process import SandboxProcess
 
@@ -27,6 +28,8 @@ def start_sandbox(tmp_path: Path) -> Iterator[StartSandbox]:
 
     yield start
     for sandbox in started:
+        if FILE.is_file():
+            Description.read().check_calls(sandbox)
         sandbox.stop()
 
 

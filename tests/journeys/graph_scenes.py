@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -93,7 +94,11 @@ class Backup:
     def __init__(self, server: RedisProcess, directory: Path) -> None:
         self._server = server
         self._copy = directory / "backup"
+        self._taken_at = time.monotonic()
         shutil.copytree(server.directory, self._copy)
+
+    def age_s(self) -> float:
+        return time.monotonic() - self._taken_at
 
     def restore(self) -> None:
         """Kill the server and start it with the copy: what happened since is forgotten."""

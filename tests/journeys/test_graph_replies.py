@@ -38,10 +38,10 @@ SENT_BEFORE = "the draft was sent or taken before"
 
 
 @pytest.mark.parametrize(
-    ("boxes", "each", "workers", "kill_every_s"),
+    ("boxes", "each", "workers", "kill_every_s", "copy_age_s"),
     [
-        pytest.param(6, 10, 3, 3.0, id="short"),
-        pytest.param(40, 25, 4, 3.0, id="1000", marks=[pytest.mark.faults, pytest.mark.timeout(1200)]),
+        pytest.param(6, 10, 3, 3.0, 0.0, id="short"),
+        pytest.param(40, 25, 4, 3.0, 60.0, id="1000", marks=[pytest.mark.faults, pytest.mark.timeout(1200)]),
     ],
 )
 def test_each_correspondent_gets_one_reply(
@@ -49,6 +49,7 @@ def test_each_correspondent_gets_one_reply(
     each: int,
     workers: int,
     kill_every_s: float,
+    copy_age_s: float,
     tmp_path: Path,
     start_sandbox: StartSandbox,
     start_service: StartService,
@@ -73,7 +74,11 @@ def test_each_correspondent_gets_one_reply(
         kill_workers(service, every_s=kill_every_s, until=lambda: ended() >= total * 0.2)
         backup = Backup(server, tmp_path)
         known = ended()
-        kill_workers(service, every_s=kill_every_s, until=lambda: ended() >= known + total * 0.4)
+        kill_workers(
+            service,
+            every_s=kill_every_s,
+            until=lambda: ended() >= known + total * 0.4 and backup.age_s() >= copy_age_s,
+        )
         backup.restore()
         assert ended() < known + total * 0.4, "Redis has forgotten"
         wait_for(service.is_ready, what="the service to find Redis again")
