@@ -7,7 +7,7 @@ import sys
 import time
 
 # Each is a module of this package with `figures()`: an iterator of lines, each printed as it is had.
-BENCHES = ("ingest", "end_to_end", "graph_limits", "schedule_jobs", "broker_figures")
+BENCHES = ("ingest", "end_to_end", "graph_limits", "schedule_jobs", "broker_figures", "llm_figures")
 
 
 def main(wanted: list[str]) -> int:
