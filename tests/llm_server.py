@@ -19,7 +19,7 @@ READING = {
     "urgency": "medium",
     "sentiment": "neutral",
     "confidence": 0.9,
-    "explanation": "Somebody asks for help.",
+    "reason": "Somebody asks for help.",
 }
 _START_S = 10.0
 

@@ -146,8 +146,9 @@ async def test_the_newest_models_want_other_names(
         "Sure! Here it is:\n" + json.dumps(READING) + "\nAnything else?",
         json.dumps({**READING, "category": " Support "}),
         json.dumps({**READING, "confidence": "0.9"}),
+        json.dumps({name: value for name, value in READING.items() if name != "reason"}),
     ],
-    ids=["fenced", "chatty", "capital", "text for number"],
+    ids=["fenced", "chatty", "capital", "text for number", "without reason"],
 )
 async def test_answers_in_other_clothes_are_understood(
     server: LlmServer, acme: Organization, model: LanguageModel, text: str
@@ -167,7 +168,7 @@ MALFORMED = {
     "not a number": json.dumps({**READING, "confidence": float("nan")}),
     "without urgency": json.dumps({key: value for key, value in READING.items() if key != "urgency"}),
     "nested": "[" * 20_000,
-    "huge": json.dumps({**READING, "explanation": "x" * 100_000}),
+    "huge": json.dumps({**READING, "reason": "x" * 100_000}),
 }
 
 
@@ -205,7 +206,7 @@ async def test_whatever_else_an_answer_says_has_no_effect(
         "is_auto_reply": True,
         "automatic": "own",
         "entities": [{"type": "iban", "value": "ES00"}],
-        "explanation": "Call +34 915 550 123 or see https://evil.example, IBAN ES9121000418450200051332",
+        "reason": "Call +34 915 550 123 or see https://evil.example, IBAN ES9121000418450200051332",
     }
     server.then(reads(**hostile))
     local = analyse(a_mail())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.llm_access import a_mail, language_model, opinion, organization
 from tests.llm_server import LlmServer, Received, hangs, llm_server, refuses
 from tests.waiting import wait_for
 from workers.analysis.result import Analysis
+from workers.organizations import Organizations
 from workers.redis_clients import AsyncRedis
 
 
@@ -173,12 +175,30 @@ async def test_without_redis_the_local_result_stands(server: LlmServer, async_re
     assert sources([result]) == ["redis"]
 
 
-async def test_a_new_key_or_address_counts_from_a_reload_on(
-    server: LlmServer, async_redis: AsyncRedis
-) -> None:
+async def test_changed_settings_count_at_once(server: LlmServer, async_redis: AsyncRedis) -> None:
     acme = organization(server, endpoint="http://127.0.0.1:9/v1")
     moved = organization(server)
     async with language_model(async_redis, acme) as model:
         before = await opinion(model, acme)
         after = await opinion(model, moved)
     assert sources([before, after]) == ["unreachable", "llm"]
+
+
+async def test_a_new_key_counts_from_a_reload_on(
+    server: LlmServer, async_redis: AsyncRedis, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("first")
+    acme = organization(server, api_key=f"file:{key}")
+    async with language_model(async_redis, acme) as model:
+        await opinion(model, acme, a_mail("Uno."))
+        server.then(hangs)
+        under_way = asyncio.create_task(opinion(model, acme, a_mail("Dos.")))
+        await asyncio.to_thread(wait_for, lambda: len(server.received) == 2)
+        key.write_text("second")
+        await model.reload(Organizations((acme,)))
+        await opinion(model, acme, a_mail("Tres."))
+        server.release()
+        assert sources([await under_way]) == ["llm"]
+    keys = [received.headers["Authorization"] for received in server.received]
+    assert keys == ["Bearer first", "Bearer first", "Bearer second"]

@@ -111,7 +111,7 @@ def reads_as(category: str) -> dict[str, Any]:
         "urgency": "medium",
         "sentiment": "neutral",
         "confidence": 0.9,
-        "explanation": "x",
+        "reason": "x",
     }
 
 

@@ -23,7 +23,7 @@ def local(category: Category, confidence: float) -> Analysis:
 
 def reading(category: Category, confidence: float) -> MailReading:
     return MailReading(
-        category=category, urgency="high", sentiment="negative", confidence=confidence, explanation="because"
+        category=category, urgency="high", sentiment="negative", confidence=confidence, reason="because"
     )
 
 

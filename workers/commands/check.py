@@ -1,6 +1,6 @@
-"""Verify settings, Redis, Graph access of every organization and webhook reachability; say what to fix.
+"""Verify settings, Redis, webhooks, and each organization's Graph access and language model; say what to fix.
 
-Nothing is sent or changed. One line each: ok, note or problem. Exit code 0 without problems, else 1; 2 if the
+No mail is sent or changed. One line each: ok, note or problem. Exit code 0 without problems, else 1; 2 if the
 settings themselves are wrong.
 """
 

@@ -62,7 +62,7 @@ class Asker:
         """Make how a question went a part of the metrics."""
         LLM_QUESTIONS.labels(outcome.reason or outcome.source, organization_id).inc()
         LLM_TOKENS.labels(organization_id).inc(outcome.tokens)
-        if outcome.reason:
+        if outcome.reason and outcome.reason != "empty":
             ERRORS.labels(outcome.reason, "llm", "warning").inc()
 
     async def _answer(self, course: _Course[ShapeT], question: Question[ShapeT]) -> None:

@@ -106,7 +106,7 @@ class LanguageModel:
         if reading is None:
             return replace(analysis, llm=told)
         told |= {"category": reading.category, "confidence": reading.confidence}
-        told |= {"explanation": without_details(reading.explanation)}
+        told |= {"explanation": without_details(reading.reason)}
         return replace(pooled(analysis, reading, floor=organization.confidence_floor), llm=told)
 
     async def write_reply(
@@ -161,7 +161,8 @@ class LanguageModel:
                 lambda: show(mail, analysis or analyse(mail), ours=ours, redact=settings.redact)
             )
         except (NoAnswer, SettingsError) as none:
-            _log.warning("model_not_asked", reason=none.code, problem=str(none))
+            if none.code != "empty":
+                _log.warning("model_not_asked", reason=none.code, problem=str(none))
             outcome: Outcome[ShapeT] = Outcome(reason=none.code)
             self._asker.count(organization.id, outcome)
             return outcome, None

@@ -30,7 +30,7 @@ urgency: high if something must be done within a day or great harm is near, low 
 else medium.
 sentiment: of the writer towards the receiver: negative for complaint or anger, positive for praise or thanks.
 confidence: from 0 to 1, how likely the category is right; be honest about doubt.
-explanation: at most 15 words, in English, without names, addresses or numbers."""
+reason: at most 15 words, in English, without names, addresses or numbers."""
 
 _REPLY = f"""\
 You draft the middle part of a reply to an e-mail, for a person of the organization.

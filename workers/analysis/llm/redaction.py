@@ -60,8 +60,11 @@ class Redactor:
         """
         # First, while addresses and the words beside a number are whole.
         text = self._marked(text, self._found(text))
+        flat = folded(text)
         for kind, original, value in sorted(known, key=lambda item: -len(item[1])):
-            text = self._without(text, plain(original), kind, value)
+            # Few are left by now: folding the text for each that was found would take long.
+            if folded(plain(original)) in flat:
+                text = self._without(text, plain(original), kind, value)
         for person in names:
             self._introduce(person)
             for name in person:

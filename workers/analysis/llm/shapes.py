@@ -11,7 +11,7 @@ from workers.analysis.result import Category, Sentiment, Urgency
 from workers.errors import NoAnswer
 
 _LONGEST_ANSWER = 20_000
-_LONGEST_EXPLANATION = 200
+_LONGEST_REASON = 200
 _FENCE = re.compile(r"^```\w{0,10}\s*\n(.*)\n```$", re.DOTALL)
 ShapeT = TypeVar("ShapeT", bound="Shape")
 
@@ -21,7 +21,7 @@ def _label(value: Any) -> Any:
 
 
 def _one_short_line(value: Any) -> Any:
-    return " ".join(value.split())[:_LONGEST_EXPLANATION] if isinstance(value, str) else value
+    return " ".join(value.split())[:_LONGEST_REASON] if isinstance(value, str) else value
 
 
 class Shape(BaseModel):
@@ -37,7 +37,7 @@ class MailReading(Shape):
     urgency: Annotated[Urgency, BeforeValidator(_label)]
     sentiment: Annotated[Sentiment, BeforeValidator(_label)]
     confidence: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-    explanation: Annotated[str, BeforeValidator(_one_short_line)]
+    reason: Annotated[str, BeforeValidator(_one_short_line)] = ""
 
 
 class ReplyText(Shape):
