@@ -40,6 +40,18 @@ async def test_a_thousand_mailboxes_share_the_interval(
     assert busiest <= 30, "looks in any ten seconds"
 
 
+async def test_a_large_organization_keeps_no_small_one_waiting(
+    broker: Broker, redis_client: redis.Redis, redis_url: str, tmp_path: Path
+) -> None:
+    large = ACME.model_copy(update={"mailboxes": tuple(f"m{n}@acme.example" for n in range(500))})
+    small = ACME.model_copy(update={"id": "small", "mailboxes": ("a@small.example",)})
+    async with lent(load_settings(redis_url=redis_url, data_dir=tmp_path), large, small) as context:
+        await look_everywhere(context, [large, small])
+    assert broker.stats().waiting == 1
+    (first_due,) = redis_client.zrange(broker.keys[0]["due"], 0, 0)
+    assert b"a@small.example" in first_due
+
+
 async def test_few_mailboxes_hardly_wait(broker: Broker, redis_url: str, tmp_path: Path) -> None:
     async with lent(load_settings(redis_url=redis_url, data_dir=tmp_path)) as context:
         await look_everywhere(context, [ACME])
@@ -51,4 +63,6 @@ async def test_trouble_is_named_and_holds_up_no_other_organization(redis_url: st
     settings = load_settings(redis_url=redis_url, data_dir=tmp_path, public_url="https://hook.example")
     async with lent(settings, ACME, other) as context:
         done = await keep_in_touch(context, [ACME, other])
+        folder = await context.store.mailboxes.read("a@other.example", "inbox")
+    assert folder.subscription_error == "access_denied", "health shows it before the first look is due"
     assert done.problem == "acme: access_denied; other: access_denied", "both were tried"

@@ -19,8 +19,9 @@ _MOST_MAILBOXES_GIVEN_CATEGORIES = 50
 
 
 async def look_everywhere(context: Context, organizations: Sequence[Organization]) -> None:
-    """Queue a look at every mailbox, spread in time."""
-    mailboxes = [(one.id, mailbox) for one in organizations for mailbox in one.mailboxes]
+    """Queue a look at every mailbox, spread in time; a large organization keeps no small one waiting."""
+    ranked = [(rank, one.id, mailbox) for one in organizations for rank, mailbox in enumerate(one.mailboxes)]
+    mailboxes = [(organization_id, mailbox) for _, organization_id, mailbox in sorted(ranked)]
     apart_s = _apart_s(context, len(mailboxes))
     for index, (organization_id, mailbox) in enumerate(mailboxes):
         await context.queue.sync(organization_id, mailbox, delay_s=index * apart_s)
@@ -38,6 +39,7 @@ async def keep_in_touch(context: Context, organizations: Sequence[Organization])
         except EconeuraError as failed:
             metrics.ERRORS.labels(failed.code, "graph_upkeep", "warning").inc()
             problems.append(f"{organization.id}: {failed.code}")
+            await subscribing.note_unwatched(context, organization, failed)
         else:
             for what, count in counts.items():
                 figures[what] += count

@@ -64,6 +64,14 @@ async def reconcile(context: Context, organization: Organization) -> dict[str, i
     return dict(counts)
 
 
+async def note_unwatched(context: Context, organization: Organization, failed: EconeuraError) -> None:
+    """Note of the folders without a subscription why they have none, where Graph could not even be asked."""
+    watched = {(one.mailbox, one.folder) for one in await context.store.subscriptions.all()}
+    for place in _wanted(context, organization):
+        if place not in watched:
+            await context.store.mailboxes.note_subscription(*place, error=failed.code)
+
+
 async def forget_ended(context: Context) -> None:
     """Forget what ended of organizations that are no longer configured."""
     for subscription in await context.store.subscriptions.all():
