@@ -45,7 +45,7 @@ def sandbox(start_sandbox: StartSandbox) -> SandboxProcess:
 
 
 def rules(server: LlmServer, **llm: Any) -> str:
-    given = {"use": "always", "endpoint": server.url, "model": "test-model", "timeout_s": 5, **llm}
+    given = {"use": "always", "endpoint": server.url, "model": "test-model", "timeout_s": 20, **llm}
     lines = "\n".join(f"{name} = {value!r}".replace("True", "true") for name, value in given.items())
     return f"""
 [[organizations.acme.rules]]
@@ -92,10 +92,10 @@ def test_mail_is_judged_and_a_reply_drafted_without_naming_anybody(
     service = start_service(sandbox, rules=rules(server))
     deliver(sandbox, "Pedido PED-20931 de Ana Ruiz", BODY.format(**SECRETS))
     (line,) = service.wait_until_finished(1)
+    told = trace(service, line["messageId"])
+    assert told["analysis"]["llm"]["source"] == "llm", told["analysis"]["llm"]
     assert (line["state"], line["rule"], line["category"]) == ("done", "ayuda", "support")
 
-    told = trace(service, line["messageId"])
-    assert told["analysis"]["llm"]["source"] == "llm"
     respond = next(action for action in told["actions"] if action["type"] == "respond")
     assert respond["status"] == "waiting" and respond["textBy"].startswith("llm: test-model")
     (draft,) = sandbox.folder(BOX, "drafts", bodies=True)
@@ -128,7 +128,8 @@ def test_a_model_that_hangs_holds_up_its_own_mail_alone_and_not_for_long(
     assert {line["state"] for line in lines} == {"done"}
     reasons = {trace(service, line["messageId"])["analysis"]["llm"]["reason"] for line in lines}
     assert reasons <= {"timeout", "busy", "resting"}
-    assert max(float(line["ms"]) for line in lines) < 8_000
+    # Twice at most: for the analysis, and for the reply.
+    assert max(float(line["ms"]) for line in lines) < 2 * 4_000 + 5_000
 
 
 def test_the_model_settles_what_was_unsure(
@@ -141,5 +142,6 @@ def test_the_model_settles_what_was_unsure(
     service = start_service(sandbox, rules="confidence_floor = 0.995\n" + rules(server, use="unsure"))
     deliver(sandbox, "Hola", "Lo de aquello, que me lo mandéis cuando podáis.")
     (line,) = service.wait_until_finished(1)
+    told = trace(service, line["messageId"])["analysis"]["llm"]
+    assert told["source"] == "llm", told
     assert (line["rule"], line["category"]) == ("ventas", "sales")
-    assert trace(service, line["messageId"])["analysis"]["llm"]["source"] == "llm"
