@@ -35,7 +35,9 @@ from api.reports import REPORTS
 from api.routes import Route
 from api.routing import pattern_of
 from api.subscriptions import SUBSCRIPTIONS
+from api.traced import traced
 from api.webhooks import WEBHOOKS
+from workers import tracing
 from workers.settings import Settings
 
 RESOURCES = (
@@ -61,7 +63,10 @@ ROUTE_TABLE: tuple[Route, ...] = tuple(route for resource in RESOURCES for route
 def create_app(settings: Settings) -> web.Application:
     """The application; raises SettingsError where the organizations file or the bootstrap key is wrong."""
     access = Access(settings)
-    app = web.Application(middlewares=[every_request], client_max_size=BODY_LIMIT_BYTES)
+    app = web.Application(
+        middlewares=[traced, every_request] if tracing.is_on() else [every_request],
+        client_max_size=BODY_LIMIT_BYTES,
+    )
     app[wiring.SETTINGS] = settings
     app[wiring.ROUTE_TABLE] = ROUTE_TABLE
     app[wiring.DIRECTORY] = Directory(settings)

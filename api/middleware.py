@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Awaitable, Callable
 
@@ -16,11 +15,11 @@ from api.lookout import LOOKOUT
 from api.origins import ORIGINS
 from api.rates import LIMITS, SPENDING
 from api.refusals import Refusal, refusal_for
+from api.traced import correlation_id_of
 from api.wiring import DRAINING
 from workers import logs, metrics
 
 _log = logs.get_logger("api")
-_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 @web.middleware
@@ -30,8 +29,7 @@ async def every_request(
     """Answer a request, whatever happens, in the form that all our answers have."""
     started = time.perf_counter()
     app, route = request.app, _template(request)
-    given = request.headers.get("X-Correlation-ID")
-    correlation_id = given if given and _CORRELATION_ID.fullmatch(given) else logs.new_correlation_id()
+    correlation_id = correlation_id_of(request.headers)
     logs.begin(correlation_id)
     request[SPENDING] = None
     load = app[LOAD]

@@ -13,6 +13,8 @@ FOUNDATION = {
     "workers.organizations",
     "workers.errors",
     "workers.logs",
+    "workers.redaction",
+    "workers.tracing",
     "workers.metrics",
     "workers.jobs",
     "workers.job_tables",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -13,11 +12,9 @@ from typing import Any, Literal, cast
 import orjson
 import structlog
 
-from workers import ids
+from workers import ids, redaction
 
 _context: ContextVar[dict[str, str] | None] = ContextVar("econeura_log_context", default=None)
-_ADDRESS = re.compile(r"[^\s@<>\"',;:()\[\]]{1,64}@([A-Za-z0-9.-]{1,253})")
-_SECRET_NAMES = re.compile(r"(?i)(authorization|secret|token|password|api_?key|assertion|cookie)")
 Level = Literal["debug", "info", "warning", "error"]
 
 
@@ -29,7 +26,6 @@ def configure(process: str, *, level: Level = "info", form: Literal["auto", "jso
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_context(process),
-        _redact,
     ]
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -37,7 +33,7 @@ def configure(process: str, *, level: Level = "info", form: Literal["auto", "jso
         else structlog.processors.JSONRenderer(serializer=_to_json)
     )
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, renderer],
+        processors=[*shared, structlog.processors.format_exc_info, redaction.redact, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -50,6 +46,7 @@ def configure(process: str, *, level: Level = "info", form: Literal["auto", "jso
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                redaction.redact,
                 renderer,
             ],
         )
@@ -99,11 +96,6 @@ def new_correlation_id() -> str:
     return ids.new_id()
 
 
-def masked(address: str) -> str:
-    """An address as it may be logged: the domain, and no more than the first letter of the person."""
-    return _ADDRESS.sub(lambda found: f"{found.group(0)[0]}***@{found.group(1)}", address)
-
-
 def _add_context(process: str) -> structlog.typing.Processor:
     def add(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["process"] = process
@@ -112,16 +104,6 @@ def _add_context(process: str) -> structlog.typing.Processor:
         return event
 
     return add
-
-
-def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Take out secrets by name and addresses by form: whatever a library or a hurried line put there."""
-    for name, value in event.items():
-        if _SECRET_NAMES.search(name):
-            event[name] = "[redacted]"
-        elif isinstance(value, str) and "@" in value:
-            event[name] = masked(value)
-    return event
 
 
 def _to_json(event: Any, **_: Any) -> str:

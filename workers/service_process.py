@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from setproctitle import setproctitle
 
-from workers import logs, metrics_directory, redis_server
+from workers import logs, metrics_directory, redis_server, tracing
 from workers.settings import Settings, load_settings
 
 
@@ -32,6 +32,8 @@ def begun(name: str, *, shows_metrics: bool = False) -> Iterator[Settings]:
             from workers import metrics_server
 
             stack.enter_context(metrics_server.serving(settings.host, settings.metrics_port))
+        if name != "supervisor":
+            stack.enter_context(tracing.exported(name, settings.otlp_endpoint))
         yield ready
 
 

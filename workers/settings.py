@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"
 
+    otlp_endpoint: str | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    """Collector (OTLP over HTTP) of the traces; needs the extra `otel`."""
+
     # Who may call, and how often. A minute's requests may come at once; 0 lifts a limit.
     key_requests_per_minute: NonNegativeInt = 300_000
     address_requests_per_minute: NonNegativeInt = 300_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -12,6 +12,8 @@ from dramatiq import Message, MessageProxy
 from workers.broker.encoding import Entry
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
     from workers.broker.hand import Hand
 
 
@@ -70,7 +72,8 @@ class Delivery(MessageProxy):
         self.taken_at = time.monotonic()
         self.waited_s = 0.0
         self.started_at = 0.0
-        self.context: AbstractContextManager[None] | None = None
+        self.context: ExitStack | None = None
+        self.span: Span | None = None
         self.outcome: Outcome | None = None
 
     def begin(self) -> bool:

@@ -112,7 +112,7 @@ def follow_up(delivery: Delivery, reason: str, error: str) -> Message[Any] | Non
     if not isinstance(asked, dict) or not isinstance(asked.get("actor"), str):
         return None
     told = asked["kwargs"] if "kwargs" in asked else orjson.loads(delivery.entry.body)["kwargs"]
-    inherited = ("correlation_id", "organization_id", "partition_key")
+    inherited = ("correlation_id", "traceparent", "organization_id", "partition_key")
     return Message(
         queue_name=QUEUE,
         actor_name=asked["actor"],

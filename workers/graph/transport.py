@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from workers import logs
+from workers import logs, tracing
 from workers.errors import TemporaryError
 from workers.graph import paths, request_ids
 from workers.graph.replies import SLOW_DOWN, Reply
@@ -77,6 +77,20 @@ class Transport:
         return reply
 
     async def _once(self, request: Request, slots: Sequence[Slot], token: str) -> Reply:
+        name = f"{request.method} {self.endpoint_of(request.path)}"
+        about = {"http.request.method": request.method, "server.address": self.origin.host or ""}
+        with tracing.span(f"Graph {name}", "client", attributes=about) as work:
+            try:
+                reply = await self._ask(request, slots, token)
+            except TemporaryError as failed:
+                tracing.note_failure(work, failed.code)
+                raise
+            if work is not None:
+                work.set_attribute("http.response.status_code", reply.status)
+                work.set_attribute("econeura.graph_request_id", reply.headers.get("request-id", ""))
+            return reply
+
+    async def _ask(self, request: Request, slots: Sequence[Slot], token: str) -> Reply:
         method, endpoint = request.method, self.endpoint_of(request.path)
         started = time.monotonic()
         status = "error"
@@ -91,6 +105,7 @@ class Transport:
                     **request.headers,
                     "Authorization": f"Bearer {token}",
                     "client-request-id": logs.correlation_id(),
+                    **({"traceparent": parent} if (parent := tracing.traceparent()) else {}),
                 },
                 allow_redirects=False,
             ) as response:

@@ -135,6 +135,7 @@ class Gateway:
                 fault=fault.name if fault else None,
                 request_id=call.request_id,
                 client_request_id=call.client_request_id,
+                traceparent=call.headers.get("traceparent", ""),
                 prefer=call.headers.getall("Prefer", []),
                 content_type=call.headers.get("Content-Type"),
                 body=call.body,

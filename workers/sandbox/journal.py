@@ -27,6 +27,7 @@ class Entry:
     fault: str | None
     request_id: str
     client_request_id: str
+    traceparent: str
     prefer: list[str]
     content_type: str | None
     body: bytes

@@ -9,6 +9,7 @@ import orjson
 import redis
 
 from workers import logs, metrics
+from workers.redaction import masked
 from workers.redis_clients import AsyncRedis
 from workers.store.keys import Keys
 from workers.store.neighbours import known_to
@@ -107,10 +108,9 @@ def _masked(change: Change) -> Change:
         what=change.what,
         by=change.by,
         organization_id=change.organization_id,
-        target=logs.masked(change.target),
+        target=masked(change.target),
         details={
-            name: logs.masked(value) if isinstance(value, str) else value
-            for name, value in change.details.items()
+            name: masked(value) if isinstance(value, str) else value for name, value in change.details.items()
         },
         correlation_id=change.correlation_id or logs.correlation_id(),
     )
