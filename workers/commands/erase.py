@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _erase(settings: Settings, person: Correspondent, arguments: argparse.Namespace) -> Erased:
-    from workers import logs
+    from workers import redaction
     from workers.broker import Broker
     from workers.erasure.erase import Places, erase
     from workers.redis_clients import connect_sync
@@ -60,7 +60,7 @@ async def _erase(settings: Settings, person: Correspondent, arguments: argparse.
 
     organizations, dry_run = arguments.organization, arguments.dry_run
     whose = organizations[0] if organizations and len(organizations) == 1 else ""
-    masked = logs.masked(person.address)
+    masked = redaction.masked(person.address)
     broker = Broker(settings.namespace, partitions=settings.partitions)
     broker.connect(connect_sync(settings))
     async with Store.open(settings) as store:
