@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from workers import __version__, logs
+from workers import logs
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
@@ -42,7 +42,7 @@ def exported(process: str, endpoint: str | None) -> Iterator[None]:
     if provider is None:
         yield
         return
-    _Exporting.tracer = provider.get_tracer("econeura", __version__)
+    _Exporting.tracer = provider.get_tracer("econeura")
     try:
         yield
     finally:
@@ -114,7 +114,7 @@ def _provider(process: str, endpoint: str) -> Any:
     except ImportError:
         _log.warning("traces_not_sent", reason='the extra is missing: pip install "econeura-workers[otel]"')
         return None
-    named = {"service.name": f"econeura-{process}", "service.version": __version__}
+    named = {"service.name": f"econeura-{process}"}
     provider = TracerProvider(resource=Resource.create(named))
     exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=_EXPORT_S)
     provider.add_span_processor(BatchSpanProcessor(exporter))
