@@ -1,4 +1,4 @@
-"""The moments at which threads hand in outcomes while the consumer thread is about to sleep."""
+"""Moments that are hard to meet: outcomes that come just before sleep, rings that nobody can answer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from functools import partial
 
 import dramatiq
 
+from tests.waiting import eventually
 from workers.broker import Broker
 from workers.broker.delivery import Delivery
 from workers.broker.hand import Hand
 from workers.broker.intake import Intake
+from workers.broker.scripts import EXCHANGE
 from workers.broker.sorting import knows, sort
 from workers.broker.work_queue import WorkQueue
 
@@ -36,6 +38,7 @@ def test_an_outcome_that_comes_in_before_sleep_is_not_slept_over(broker: Broker)
     )
     intake.line = line = LateLine(2, intake.settle)
     line.intake = intake
+    intake.consume(True)
     intake.start()
     note.send()
     delivery = intake.next(5)
@@ -48,3 +51,58 @@ def test_an_outcome_that_comes_in_before_sleep_is_not_slept_over(broker: Broker)
     assert intake.next(1) is None
     assert broker.stats().running == 0
     intake.close()
+
+
+def test_what_the_bell_brings_while_nobody_consumes_is_left_to_others(broker: Broker) -> None:
+    @dramatiq.actor(broker=broker)
+    def note() -> None: ...
+
+    consumer = broker.consume("default", prefetch=4, timeout=100)
+    assert next(consumer) is None
+    broker.intake.consume(False)
+    note.send()
+    other = Hand(broker.keys[0], broker.client, "other")
+    other.register()
+
+    def others_get_it() -> bool:
+        taken = other.exchange(4)
+        return taken is not None and len(taken.messages) == 1
+
+    eventually(others_get_it)
+    assert broker.stats().by_status == {"waiting": 0, "delayed": 0, "running": 1, "dead": 0}
+    consumer.close()
+
+
+def test_what_was_taken_at_the_bell_is_not_lost_with_the_reply(broker: Broker) -> None:
+    @dramatiq.actor(broker=broker)
+    def note(number: int) -> None: ...
+
+    hand = Hand(broker.keys[0], broker.client, "worker")
+    hand.register()
+    call = hand.call_at_bell(2)
+    for number in range(2):
+        note.send(number)
+    EXCHANGE.run(broker.client, hand.script_keys, call.args)
+    hand.not_heard(call)
+    taken = hand.exchange(10)
+    assert taken is not None
+    assert [delivery_id for delivery_id, _ in taken.messages] == [b"b1-0"]
+    # The first one arrives late, a second time.
+    EXCHANGE.run(broker.client, hand.script_keys, call.args)
+    assert broker.stats().by_status == {"waiting": 1, "delayed": 0, "running": 1, "dead": 0}
+
+
+def test_what_comes_too_late_for_a_repeated_call_at_the_bell_takes_nothing(broker: Broker) -> None:
+    @dramatiq.actor(broker=broker)
+    def note() -> None: ...
+
+    hand = Hand(broker.keys[0], broker.client, "worker")
+    hand.register()
+    call = hand.call_at_bell(2)
+    hand.not_heard(call)
+    taken = hand.exchange(10)
+    assert taken is not None
+    assert not taken.messages
+    note.send()
+    EXCHANGE.run(broker.client, hand.script_keys, call.args)
+    assert broker.stats().waiting == 1

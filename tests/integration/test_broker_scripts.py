@@ -45,6 +45,7 @@ class Queue(RuleBasedStateMachine):
         self.level: dict[str, int] = {}
         self.blame: dict[str, tuple[int, int]] = {}
         self.sequence: Counter[str] = Counter()
+        self.bells: Counter[str] = Counter()
         self.sent = 0
         self.turn = 0
         self.alone: dict[str, str] = {}
@@ -137,6 +138,24 @@ class Queue(RuleBasedStateMachine):
             else:
                 self.alone[worker] = taken[0]
         self.hands[worker].update(zip(reply[3][::2], taken, strict=True))
+
+    @precondition(lambda self: self.hands)
+    @rule(data=st.data(), limit=st.integers(1, 30), lost_replies=st.integers(0, 2))
+    def a_call_at_the_bell_is_applied(self, data: st.DataObject, limit: int, lost_replies: int) -> None:
+        worker = data.draw(st.sampled_from(sorted(self.hands)))
+        self.bells[worker] += 1
+        args = [worker, f"b{self.bells[worker]}", limit, 0]
+        room = min(limit - len(self.hands[worker]), 1)
+        if self.suspects or self.client.hget(KEYS.of_worker(worker)[1], "alone"):
+            room = 0
+        if room > 0:
+            self.move_due()
+        reply = self.run(EXCHANGE, KEYS.of_worker(worker), args)
+        expected = self.expect_taken(room) if room > 0 and self.any_ready() else []
+        assert self.names(reply) == expected
+        self.hands[worker].update(zip(reply[3][::2], expected, strict=True))
+        for _ in range(lost_replies):
+            assert sorted(self.names(self.run(EXCHANGE, KEYS.of_worker(worker), args))) == sorted(expected)
 
     def any_ready(self) -> bool:
         return any(self.ready.values())

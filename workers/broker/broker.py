@@ -156,17 +156,21 @@ class Broker(DramatiqBroker):
         self._check(queue_name)
         if self._intake is not None:
             return Consumer(self._intake, timeout)
-        self.open_intake(prefetch)
+        self.open_intake(prefetch, feeds_line=False)
         return Consumer(self.intake, timeout, on_close=self.close_intake)
 
-    def open_intake(self, threads: int) -> Intake:
+    def open_intake(self, threads: int, *, feeds_line: bool = True) -> Intake:
         """Called when dramatiq's worker boots; raises QueueUnavailable, also if one runs already."""
         if self._intake is not None:
             raise QueueUnavailable("a worker runs already in this process")
         # Not before now: the process that connected may have been forked into several.
         self.worker_id = self._given_id or f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         hands = [Hand(keys, self.client, self.worker_id) for keys in self.keys]
+<<<<<<< HEAD
         self._intake = Intake(hands, threads, partial(sort, partial(knows, self.actors)))
+=======
+        self._intake = Intake(hands, threads, partial(sort, self.actors), feeds_line=feeds_line)
+>>>>>>> f39bceb (Take a message at the bell, and keep starts apart)
         self._intake.start()
         return self._intake
 

@@ -28,6 +28,7 @@ class Consumer(DramatiqConsumer):
         self._intake = intake
         self._timeout_s = timeout_ms / 1000
         self._on_close = on_close
+        intake.consume(True)
 
     def __next__(self) -> MessageProxy | None:
         return self._intake.next(self._timeout_s)
@@ -58,6 +59,7 @@ class Consumer(DramatiqConsumer):
                 self._intake.settle(message)
 
     def close(self) -> None:
+        self._intake.consume(False)
         self._intake.flush(_FLUSH_S)
         if self._on_close is not None:
             self._on_close()

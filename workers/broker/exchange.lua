@@ -1,6 +1,8 @@
 -- A worker hands in outcomes and takes messages, in one step. A call whose reply was lost may be repeated.
 -- KEYS[13] what the worker holds, KEYS[14] the worker.
 -- ARGV: lease, sequence, messages wanted, messages it holds of other partitions, then outcomes:
+--   (a call that waited at the bell has a sequence of its own, 'b' and a number; it takes one message, and none
+--   if the worker holds so many already)
 --   D actor priority n id*n         done
 --   R id delay_ms body              again, after a delay
 --   X id meta body 0                dead letter, or with a message to send in the same step:
@@ -9,17 +11,21 @@
 --   B id                            given back, not run
 -- Reply: {'ok', now, refused ids, {id, entry, ...}, sleep ms or -1, mode, suspects waiting} or {'fenced'}.
 local HAND, WORKER = KEYS[13], KEYS[14]
-local lease, sequence, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local lease, wanted, at_bell = ARGV[1], tonumber(ARGV[3]), string.sub(ARGV[2], 1, 1) == 'b'
+local field, sequence = 'sequence', tonumber(ARGV[2])
+if at_bell then
+  field, sequence = 'bell', tonumber(string.sub(ARGV[2], 2))
+end
 
 if not redis.call('ZSCORE', LEASES, lease) then
   return {'fenced'}
 end
 pass_when_full(WORKER)
 local now = clock()
-local last = redis.call('HMGET', WORKER, 'sequence', 'refused', 'alone')
+local last = redis.call('HMGET', WORKER, field, 'refused', 'alone')
 if tonumber(last[1] or 0) >= sequence then
   local refused, taken, held = {}, {}, redis.call('HGETALL', HAND)
-  for id in string.gmatch(last[2] or '', '%S+') do
+  for id in string.gmatch(not at_bell and last[2] or '', '%S+') do
     refused[#refused + 1] = id
   end
   local mine = ARGV[2] .. '-'
@@ -223,6 +229,11 @@ local function take_suspect(held)
 end
 
 local sleep, mode, suspects = -1, '', redis.call('LLEN', SUSPECTS)
+if at_bell then
+  -- Things may have changed since it was sent, and the worker may stand still: no more than one, and no suspects.
+  local is_simple = alone == '' and suspects == 0
+  wanted = is_simple and redis.call('HLEN', HAND) < wanted and 1 or 0
+end
 if wanted > 0 then
   local due = next_due()
   if due and due <= now then
@@ -278,8 +289,10 @@ end
 if freed then
   ring()
 end
-if #ARGV > 4 or #taken > 0 or alone ~= was_alone then
-  redis.call('HSET', WORKER, 'sequence', ARGV[2], 'refused', table.concat(refused, ' '), 'alone', alone)
+if at_bell then
+  redis.call('HSET', WORKER, 'bell', sequence)
+elseif #ARGV > 4 or #taken > 0 or alone ~= was_alone then
+  redis.call('HSET', WORKER, 'sequence', sequence, 'refused', table.concat(refused, ' '), 'alone', alone)
 end
 save_counts()
 return {'ok', text(now), refused, taken, sleep, mode, suspects}

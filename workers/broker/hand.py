@@ -40,10 +40,13 @@ class Taken:
 
 
 @dataclass(slots=True)
-class _Call:
+class Call:
+    """An exchange as it was, or is about to be, sent."""
+
+    lease: str
     args: list[Any]
-    settled: list[Settlement]
     asked: int
+    settled: Sequence[Settlement] = ()
 
 
 class Hand:
@@ -63,13 +66,21 @@ class Hand:
         self.is_leaving = False
         """The worker stops: what is cut short was not tried."""
         self._sequence = 0
-        self._unconfirmed: _Call | None = None
+        self._bells = 0
+        self._at_bell = b""
+        """How the ids begin of what a call at the bell takes whose reply we do not have yet."""
+        self._unconfirmed: Call | None = None
+        self._lost_at_bell: Call | None = None
         self._reconcile = False
         self._recent: deque[Settlement] = deque(maxlen=_REMEMBERED)
 
     @property
     def is_settled(self) -> bool:
         return not self.outbox and self._unconfirmed is None
+
+    @property
+    def script_keys(self) -> tuple[str, ...]:
+        return (*self.keys.base, *self.keys.of_worker(self.lease))
 
     def register(self) -> None:
         """Take a lease under a name never used before; raises what redis-py raises."""
@@ -84,14 +95,36 @@ class Hand:
 
         Raises what redis-py raises; the same call is then repeated, so that nothing is done twice.
         """
-        call = self._unconfirmed or self._next_call(wanted, elsewhere)
-        self._unconfirmed = call
+        call = self._unconfirmed or self._lost_at_bell or self._next_call(wanted, elsewhere)
+        self._unconfirmed, self._lost_at_bell = call, None
         try:
-            reply = EXCHANGE.run(self.client, (*self.keys.base, *self.keys.of_worker(self.lease)), call.args)
+            reply = EXCHANGE.run(self.client, self.script_keys, call.args)
         except AWAY:
             self._reconcile = True
             raise
         self._unconfirmed = None
+        return self._received(call, reply)
+
+    def call_at_bell(self, limit: int) -> Call:
+        """An exchange that takes a message when the bell rings, unless `limit` are in hand by then."""
+        self._bells += 1
+        self._at_bell = b"b%d-" % self._bells
+        return Call(self.lease, [self.lease, f"b{self._bells}", limit, 0], 1)
+
+    def heard(self, call: Call, reply: Any) -> Taken | None:
+        """The reply to `call_at_bell`, as that of `exchange`; None also if nothing can be said by it."""
+        self._at_bell = b""
+        if call.lease != self.lease or reply[0] == b"fenced":
+            return None
+        return self._received(call, reply)
+
+    def not_heard(self, call: Call) -> None:
+        """Nobody knows whether the call was applied: it is repeated with the next exchange."""
+        self._at_bell = b""
+        if call.lease == self.lease:
+            self._lost_at_bell = call
+
+    def _received(self, call: Call, reply: Any) -> Taken | None:
         if reply[0] == b"fenced":
             return None
         _, now, refused, flat, sleep_ms, mode, suspects = reply
@@ -113,7 +146,7 @@ class Hand:
             report_refused(len(self.outbox))
         self.held.clear()
         self.outbox.clear()
-        self._unconfirmed = None
+        self._unconfirmed = self._lost_at_bell = None
         self.lease, self.valid_until, self.is_fenced = "", 0.0, False
         return lost
 
@@ -124,10 +157,10 @@ class Hand:
         self.held.clear()
         return given_back
 
-    def _next_call(self, wanted: int, elsewhere: int) -> _Call:
+    def _next_call(self, wanted: int, elsewhere: int) -> Call:
         settled, self.outbox = self.outbox[:_OUTCOMES_A_CALL], self.outbox[_OUTCOMES_A_CALL:]
         args = [*self._head(wanted, elsewhere), *_outcomes(settled)]
-        return _Call(args, settled, wanted)
+        return Call(self.lease, args, wanted, settled)
 
     def _settle_unknown(self, just_taken: set[bytes]) -> None:
         """Redis may have lost writes in an outage: what it says we hold and we do not, is settled again.
@@ -136,6 +169,8 @@ class Hand:
         """
         hand = self.keys.of_worker(self.lease)[0]
         unknown = set(self.client.hkeys(hand)) - just_taken - self.held.keys()
+        if self._at_bell:
+            unknown = {each for each in unknown if not each.startswith(self._at_bell)}
         self._reconcile = False
         if unknown:
             log.warning("redis lost outcomes, settling them again", count=len(unknown))
@@ -143,7 +178,7 @@ class Hand:
             args = [*self._head(0, 0), *_outcomes(settled)]
             for delivery_id in unknown - {each.delivery_id for each in settled}:
                 args += ["B", delivery_id]
-            self._unconfirmed = _Call(args, settled, 0)
+            self._unconfirmed = Call(self.lease, args, 0, settled)
 
     def _head(self, wanted: int, elsewhere: int) -> list[Any]:
         self._sequence += 1

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from workers.broker.delivery import Delivery
 from workers.broker.hand import Hand, Taken, report_refused
 from workers.broker.leases import LeaseThread
+from workers.broker.pace import Pace
 from workers.broker.prefetch import Prefetch
 from workers.broker.scripts import AWAY
 from workers.broker.source import Source
-from workers.broker.work_queue import WorkQueue
+from workers.broker.work_queue import Ready, WorkQueue
 from workers.logs import get_logger
 
 log = get_logger("broker")
@@ -34,27 +35,38 @@ class Intake:
         hands: Sequence[Hand],
         threads: int,
         accept: Callable[[Hand, Taken], list[Delivery]],
+        *,
+        feeds_line: bool = True,
     ) -> None:
+        """`feeds_line`: threads wait at the line, what the bell brings may go there without a detour."""
         self.line = WorkQueue(threads, self._refuse)
         self._accept = accept
         self._threads = threads
         self._wake = threading.Event()
         self._lock = threading.Lock()
-        self._sources = [Source(hand, self._wake.set) for hand in hands]
+        self._feeds_line = feeds_line
+        self._sources = [Source(hand, self._on_ring) for hand in hands]
         self._leases = LeaseThread(hands, self._wake)
         self._prefetch = Prefetch(threads)
+        self._pace = Pace(threads)
         self._ready: deque[Delivery] = deque()
         self._settled: deque[Delivery] = deque()
         self._outstanding = 0
         """Deliveries given to dramatiq, or about to be, whose end was not collected yet."""
         self._enough = 1
         self.is_draining = False
+        self._is_consumed = False
         self._checked_at = 0.0
 
     def start(self) -> None:
         self._leases.start()
         for source in self._sources:
             source.bell.start()
+
+    def consume(self, begin: bool) -> None:
+        """A consumer begins, or ends: in between nothing is taken."""
+        with self._lock:
+            self._is_consumed = begin
 
     def next(self, timeout_s: float) -> Delivery | None:
         """The next message to run, None if there was none in time. Settles meanwhile what was finished."""
@@ -98,7 +110,8 @@ class Intake:
         for source in self._sources:
             source.bell.stop()
             try:
-                given_back = source.hand.leave()
+                with self._lock:
+                    given_back = source.hand.leave()
             except AWAY as away:
                 # The lease runs out, and another worker gives back what we held.
                 log.warning("left without saying so", error=str(away))
@@ -124,14 +137,29 @@ class Intake:
             self._sources = self._sources[1:] + self._sources[:1]
             if self._ready or now >= end:
                 return
-            self._wake.wait(self._nap(now, end))
+            self._sleep(self._nap(now, end))
             if self.is_draining:
                 # dramatiq looks whether to stop only when it is given an answer.
                 end = now
 
+    def _sleep(self, seconds: float) -> None:
+        """Until somebody wakes us. What the bell brings meanwhile is taken in by its own thread."""
+        self._lock.release()
+        try:
+            self._wake.wait(seconds)
+        finally:
+            self._lock.acquire()
+
+    def _on_ring(self, source: Source) -> None:
+        with self._lock:
+            self._answer_the_door(source)
+        self._wake.set()
+
     def _collect(self, now: float) -> None:
         """Sort what the threads finished to the hands it belongs to."""
         was_full = self._outstanding >= self._threads
+        if was_full:
+            self._pace.note_full(now)
         finished, refused = len(self._settled), 0
         for _ in range(finished):
             delivery = self._settled.popleft()
@@ -159,6 +187,7 @@ class Intake:
         lingered = source.pending_since and now - source.pending_since >= _LINGER_S
         if take or lingered or source.backoff_s or hand.is_fenced or (hand.outbox and self.is_draining):
             sharers = max(sum(each.is_open for each in self._sources), 1)
+            room = min(room, self._pace.allows(now, self.line.run_s))
             self._exchange(source, -(-room // sharers) if take else 0)
 
     def _may_take(self, source: Source, now: float) -> bool:
@@ -170,6 +199,7 @@ class Intake:
             and self._outstanding < self._prefetch.limit
             and (is_called or self._outstanding <= self._prefetch.refill_at)
             and source.may_ask(now, self._outstanding)
+            and self._pace.allows(now, self.line.run_s) > 0
             and not any(each.runs_alone for each in self._sources if each is not source)
         )
 
@@ -187,15 +217,48 @@ class Intake:
         source.answered()
         if taken is None:
             self._lose(source)
-            return True
+        else:
+            self._take_in(source, taken)
+        return True
+
+    def _answer_the_door(self, source: Source) -> None:
+        """Take in what the doorbell brought along; anything else than messages is for a call to find out."""
+        heard = source.bell.heard()
+        if heard is None:
+            return
+        call, reply = heard
+        if reply is None or isinstance(reply, Exception):
+            source.hand.not_heard(call)
+            return
+        try:
+            taken = source.hand.heard(call, reply)
+        except AWAY as away:
+            source.failed(away)
+            return
+        if taken is None or not taken.mode:
+            return
+        if self.is_draining or not self._is_consumed:
+            for delivery in self._accept(source.hand, taken):
+                source.hand.outbox.append(delivery.settled("given_back"))
+            self._exchange(source, 0)
+            source.was_rung = True
+            return
+        source.was_rung = False
+        self._take_in(source, taken)
+        while self._feeds_line and self._ready:
+            self.line.put(Ready(self._ready.popleft()))
+
+    def _take_in(self, source: Source, taken: Taken) -> None:
+        hand = source.hand
         deliveries = self._accept(hand, taken)
         self._outstanding += len(deliveries)
         self._ready.extend(deliveries)
+        if deliveries:
+            self._pace.note_taken(len(deliveries), time.monotonic(), self.line.run_s)
         # More than fits into one call, or settled without being run: at once.
         source.pending_since = 0.0 if hand.is_settled else time.monotonic() - _LINGER_S
         if taken.mode:
-            source.plan(taken)
-        return True
+            source.plan(taken, -(-self._threads // len(self._sources)))
 
     def _lose(self, source: Source) -> None:
         """Our lease was given away: nothing of it may start any more, and what ends is refused."""
@@ -238,6 +301,8 @@ class Intake:
             until = min(until, max(source.due_at, now + 0.0005))
         if self.line.has_sleepers_to_spare:
             until = min(until, now + _LINGER_S)
+        if self._pace.next_at > now:
+            until = min(until, self._pace.next_at)
         is_busy = any(source.is_open for source in self._sources)
         missing = self._outstanding - self._prefetch.refill_at
         if is_pending:

@@ -15,7 +15,7 @@ partition the tag is `{econeura}` (the namespace), with several it is `{econeura
 | leases           | zset   | leases of live workers by the time (ms) at which they end |
 | bell             | list   | at most one token; an idle worker blocks on it |
 | hand:LEASE       | hash   | what a worker holds: delivery id -> message |
-| worker:LEASE     | hash   | `sequence` and `refused` of its last call (replay), `alone` (how it holds suspects), `since` lease held without gap |
+| worker:LEASE     | hash   | `sequence` and `refused` of its last call (replay), `bell` the last that waited at the bell, `alone` (how it holds suspects), `since` lease held without gap |
 | from:PRODUCER    | string | sequence of a producer's last call (replay), for some minutes |
 
 A message is a header line (see prelude.lua) and, after it, the JSON that dramatiq writes.

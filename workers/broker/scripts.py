@@ -68,6 +68,10 @@ class Script:
         self.text = _PRELUDE + (_HERE / f"{name}.lua").read_text(encoding="utf-8")
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
+    def command(self, keys: Sequence[str], args: Sequence[Any]) -> tuple[Any, ...]:
+        """As a Redis command, for who sends it with others; an unknown script is then for them to see to."""
+        return ("EVALSHA", self.sha, len(keys), *keys, *args)
+
     def run(self, client: Client, keys: Sequence[str], args: Sequence[Any], *, replicas: int = 0) -> Any:
         """Run it, and wait until so many replicas have it; raises what redis-py raises (see AWAY)."""
         started = time.perf_counter()

@@ -18,11 +18,11 @@ _LONGEST_BACKOFF_S = 1.0
 
 
 class Source:
-    """Decides from each reply when the next question makes sense. Belongs to the intake's thread."""
+    """Decides from each reply when the next question makes sense. Belongs to who has the intake's lock."""
 
-    def __init__(self, hand: Hand, on_ring: Callable[[], None]) -> None:
+    def __init__(self, hand: Hand, on_ring: Callable[[Source], None]) -> None:
         self.hand = hand
-        self.bell = Doorbell(hand.keys, hand.client, self._ring)
+        self.bell = Doorbell(hand, self._ring)
         self._on_ring = on_ring
         self.is_open = True
         """There may be more to take; closed means that the doorbell will tell."""
@@ -62,8 +62,8 @@ class Source:
         self.was_rung, self.due_at = False, math.inf
         self.bell.pass_on()
 
-    def plan(self, taken: Taken) -> None:
-        """When to ask again, after this reply."""
+    def plan(self, taken: Taken, limit: int) -> None:
+        """When to ask again, after this reply; `limit`: messages in hand up to which a ring may add one."""
         now = time.monotonic()
         self.mode, self.not_before, self.is_open = taken.mode, 0.0, True
         self.due_at = math.inf if taken.due_in_s is None else now + taken.due_in_s
@@ -74,7 +74,7 @@ class Source:
             self.not_before = now + _SUSPECT_WINDOW_S
         elif taken.is_short:
             self.is_open = False
-            self.bell.listen()
+            self.bell.listen(limit)
 
     def failed(self, error: Exception) -> None:
         if not self.backoff_s:
@@ -89,4 +89,4 @@ class Source:
 
     def _ring(self) -> None:
         self.was_rung = self.is_open = True
-        self._on_ring()
+        self._on_ring(self)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from queue import Empty
 from typing import Protocol
 
@@ -32,6 +33,13 @@ class Item(Protocol):
     def message(self) -> MessageProxy: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The same, put in by us."""
+
+    message: MessageProxy
+
+
 class WorkQueue:
     """Thread-safe; has of queue.PriorityQueue what dramatiq's Worker uses."""
 
@@ -46,6 +54,8 @@ class WorkQueue:
         self._is_closed = False
         self._last_get = 0.0
         self._fast_share = 0.0
+        self.run_s = 0.0
+        """How long messages run, on a moving average."""
         self.unfinished_tasks = 0
 
     def put(self, item: Item) -> None:
@@ -112,6 +122,7 @@ class WorkQueue:
 
     def note_run(self, duration_s: float) -> None:
         """How long a message ran: by these it is known whether more threads would help."""
+        self.run_s += _SMOOTHING * (duration_s - self.run_s)
         self._fast_share += _SMOOTHING * ((duration_s < _FAST_S) - self._fast_share)
 
     def rouse(self) -> None:
