@@ -166,11 +166,8 @@ class Broker(DramatiqBroker):
         # Not before now: the process that connected may have been forked into several.
         self.worker_id = self._given_id or f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         hands = [Hand(keys, self.client, self.worker_id) for keys in self.keys]
-<<<<<<< HEAD
-        self._intake = Intake(hands, threads, partial(sort, partial(knows, self.actors)))
-=======
-        self._intake = Intake(hands, threads, partial(sort, self.actors), feeds_line=feeds_line)
->>>>>>> f39bceb (Take a message at the bell, and keep starts apart)
+        taken_in = partial(sort, partial(knows, self.actors))
+        self._intake = Intake(hands, threads, taken_in, feeds_line=feeds_line)
         self._intake.start()
         return self._intake
 
