@@ -1,1 +1,1 @@
-"""The story of one message, top to bottom: syncing -> processing -> acting (replying) -> ending."""
+"""The story of one message, top to bottom: syncing -> processing -> acting (replying, sending) -> ending."""
