@@ -10,6 +10,7 @@ import redis
 
 from tests.api_service import Api, serving
 from tests.dead_letters import Killer
+from tests.sandbox_webhook import Webhook, listening
 from workers.broker import Broker
 
 
@@ -27,6 +28,13 @@ async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
     """The api with its usual organizations, open to this machine."""
     async with serving(redis_url, tmp_path) as api:
         yield api
+
+
+@pytest.fixture
+async def webhook() -> AsyncIterator[Webhook]:
+    """Where a sandbox may send notifications."""
+    async with listening() as webhook:
+        yield webhook
 
 
 @pytest.fixture

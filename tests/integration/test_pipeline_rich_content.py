@@ -11,7 +11,7 @@ import pytest
 from tests.graph_description import described_sandbox
 from tests.pipeline_world import World, a_world
 from tests.sandbox_process import SandboxProcess
-from tests.sandbox_webhook import Webhook, listening
+from tests.sandbox_webhook import Webhook
 from workers.graph.vouchers import Vouchers
 from workers.pipeline import rich_content, subscribing
 from workers.store import ContentKeyPair, Subscription
@@ -27,12 +27,6 @@ def sandbox_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sand
 def sandbox(sandbox_of_module: SandboxProcess) -> Iterator[SandboxProcess]:
     yield sandbox_of_module
     sandbox_of_module.admin("DELETE", "faults")
-
-
-@pytest.fixture
-async def webhook() -> AsyncIterator[Webhook]:
-    async with listening() as webhook:
-        yield webhook
 
 
 @pytest.fixture

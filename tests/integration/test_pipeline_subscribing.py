@@ -15,7 +15,7 @@ from tests.graph_access import ORGANIZATION
 from tests.graph_description import described_sandbox
 from tests.pipeline_world import RULES, World, a_world
 from tests.sandbox_process import SandboxProcess
-from tests.sandbox_webhook import Webhook, listening
+from tests.sandbox_webhook import Webhook
 from workers.organizations import Organization
 from workers.pipeline import subscribing
 from workers.store import Subscription
@@ -33,12 +33,6 @@ def sandbox_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sand
 def sandbox(sandbox_of_module: SandboxProcess) -> Iterator[SandboxProcess]:
     yield sandbox_of_module
     sandbox_of_module.admin("DELETE", "faults")
-
-
-@pytest.fixture
-async def webhook() -> AsyncIterator[Webhook]:
-    async with listening() as webhook:
-        yield webhook
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "train": "train the analysis' model on the corpus and labelled mail (needs the extra train)",
     "evaluate": "measure how right and how fast the analysis is (needs the extra train)",
     "keys": "create, list and revoke the API keys",
+    "subscriptions": "show the subscriptions at Graph, or end them all for an uninstall",
     "erase": "erase what is kept of one correspondent, and name the exports that hold it",
     "audit": "see who changed what",
     "queue": "see what waits and what became a dead letter; send dead letters again or drop them",

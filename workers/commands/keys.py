@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workers.commands import session
+from workers.commands.table import print_table
 
 if TYPE_CHECKING:
     from workers.scopes import Scope
@@ -113,9 +114,7 @@ async def _list(keys: ApiKeys) -> int:
         )
         for key in sorted(known.values(), key=lambda key: key.created_ms)
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_table(rows)
     return 0
 
 
