@@ -38,6 +38,7 @@ class RetryPolicy:
 
 PROCESS = RetryPolicy(max_attempts=40, backoff_base_s=1.0, backoff_cap_s=3600.0)
 ACTION = RetryPolicy(max_attempts=40, backoff_base_s=1.0, backoff_cap_s=3600.0)
+LEARNING = RetryPolicy(max_attempts=40, backoff_base_s=1.0, backoff_cap_s=3600.0)
 SYNC = RetryPolicy(max_attempts=12, backoff_base_s=1.0, backoff_cap_s=300.0)
 # The next fire of the schedule does the work again anyway.
 SCHEDULED = RetryPolicy(max_attempts=3, backoff_base_s=2.0, backoff_cap_s=30.0)

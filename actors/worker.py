@@ -14,7 +14,7 @@ from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import Middleware
 from dramatiq.middleware.middleware import MiddlewareError
 
-from actors import actions, broker, jobs, mail, resources, webhooks
+from actors import actions, broker, jobs, learning, mail, resources, webhooks
 from workers import logs, vitals
 from workers.broker.run import run_worker
 from workers.errors import EconeuraError, SettingsError
@@ -22,7 +22,7 @@ from workers.organizations import Organizations, load_organizations
 from workers.redis_clients import connect_sync
 from workers.settings import Settings
 
-ACTOR_MODULES = (mail, actions, jobs, webhooks)
+ACTOR_MODULES = (mail, actions, learning, jobs, webhooks)
 _log = logs.get_logger("worker")
 _OPEN_S = 30.0
 

@@ -18,6 +18,7 @@ from api.docs import DOCS
 from api.emails import EMAILS
 from api.entra import EntraTokens
 from api.exports import EXPORTS
+from api.feedback import FEEDBACK
 from api.headers import HEADERS, Headers
 from api.health import HEALTH
 from api.idempotency import answered_once
@@ -42,6 +43,7 @@ from workers.settings import Settings
 
 RESOURCES = (
     EMAILS,
+    FEEDBACK,
     JOBS,
     LISTEN,
     MAILBOXES,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from aiohttp import web
@@ -12,7 +11,9 @@ from actors.mail import process_bulk, process_email
 from api import routes
 from api.directory import mailbox_of
 from api.envelope import answer, timestamp
-from api.refusals import Detail, Refusal, invalid, not_found
+from api.known_email import known_email
+from api.preferences import asked_wait_s
+from api.refusals import Detail, Refusal, invalid
 from api.routes import Answer, Routes
 from api.schemas.emails import (
     BulkQueued,
@@ -35,8 +36,6 @@ _LOCATION = {"Location": "The job."}
 _TO_THE_JOB = {"read_job": {"jobId": "/jobId"}}
 # A queue message carries at most so many ids: a worker queues their processing in one step.
 _IDS_PER_MESSAGE = 100
-_LONGEST_WAIT_S = 60.0
-_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
 
 
 @EMAILS.add(
@@ -73,7 +72,7 @@ async def submit_email(request: web.Request, given: ProcessEmail) -> web.Respons
     )
     job = NewJob(job_id, "process_email", organization.id, timestamp())
     await request.app[PRODUCER].send(message, beside=request.app[STORE].jobs.record(job))
-    wait_s = _wait_s(request)
+    wait_s = asked_wait_s(request) or 0.0
     found = await request.app[WAITING].wait(job_id, timeout_s=wait_s) if wait_s else None
     return _submitted(job_id, found, waited=wait_s > 0)
 
@@ -126,17 +125,9 @@ async def submit_emails(request: web.Request, given: ProcessEmails) -> web.Respo
 async def read_email(request: web.Request, asked: TraceQuery) -> web.Response:
     """Show the trace of a message: when it was seen, what it means, what was done. No body text."""
     organization = visible(request).organization(asked.organization_id)
-    ledger = request.app[STORE].ledger
-    message_id = request.match_info["messageId"]
-    mailbox = (
-        await ledger.mailbox_of(organization.id, message_id)
-        if asked.mailbox is None
-        else asked.mailbox.lower()
-    )
-    record = None if mailbox is None else await ledger.read(mailbox, message_id)
-    if record is None or record.organization_id != organization.id:
-        raise not_found("the ledger knows no such message of this organization")
-    return answer(OneEmail(email=trace_of(record)))
+    record = await known_email(request, organization, asked.mailbox)
+    correction = await request.app[STORE].corrections.get(organization.id, record.message_id)
+    return answer(OneEmail(email=trace_of(record, correction)))
 
 
 def _submitted(job_id: str, job: Job | None, *, waited: bool) -> web.Response:
@@ -148,13 +139,6 @@ def _submitted(job_id: str, job: Job | None, *, waited: bool) -> web.Response:
         return answer({"jobId": job_id, "status": status}, status=202, headers=headers)
     told = {"jobId": job_id, "status": job.status, "result": job.result, "error": job.error}
     return answer(told, headers=headers)
-
-
-def _wait_s(request: web.Request) -> float:
-    """Seconds of `Prefer: wait=N` (RFC 7240, section 4.3), 0 without it."""
-    preferences = request.headers.get("Prefer")
-    found = _WAIT.search(preferences) if preferences else None
-    return min(float(found.group(1)), _LONGEST_WAIT_S) if found else 0.0
 
 
 async def _mailbox(

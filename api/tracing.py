@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from api.envelope import moment
-from api.schemas.emails import Result, Trace, TracedAction, Transition
-from workers.store import PlannedStep, Record
+from api.schemas.emails import GivenFeedback, Result, Trace, TracedAction, Transition
+from workers.store import Correction, PlannedStep, Record
 
 
-def trace_of(record: Record) -> Trace:
+def trace_of(record: Record, correction: Correction | None = None) -> Trace:
     """Everything known of a message but its text."""
     decision = record.decision or {}
     return Trace(
@@ -31,8 +31,19 @@ def trace_of(record: Record) -> Trace:
         decision=record.decision,
         rule=decision.get("rule"),
         actions=[_action(step) for step in record.steps],
+        feedback=None if correction is None else _feedback(correction),
         result=None if record.result is None else Result.model_validate(record.result),
         history=[Transition(state=state, at=moment(at) or "") for state, at in record.history],
+    )
+
+
+def _feedback(correction: Correction) -> GivenFeedback:
+    return GivenFeedback(
+        category=correction.said.get("category"),
+        urgency=correction.said.get("urgency"),
+        sentiment=correction.said.get("sentiment"),
+        source=correction.source,
+        at=moment(correction.at_ms) or "",
     )
 
 

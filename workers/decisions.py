@@ -70,7 +70,10 @@ def decide(
 
 def default_rules(organization: Organization) -> tuple[Rule, ...]:
     """The rules of an organization that wrote none."""
-    rules: list[Rule] = []
+    rules = [
+        _default(f"own-{number}", [Step(type="categorize", category=name)], category=(name,))
+        for number, name in enumerate(sorted(organization.categories), 1)
+    ]
     for category in ("finance", "calendar", "support", "newsletter"):
         steps = [Step(type="categorize", category=category)]
         if organization.forward.get(category) and category == "support":
@@ -134,8 +137,7 @@ def _matches(when: When, analysis: Analysis, facts: Facts, organization: Organiz
     floor = organization.confidence_floor if when.min_confidence is None else when.min_confidence
     subject = facts.subject.casefold()
     return (
-        analysis.confidence >= floor
-        and _is_one_of(analysis.category, when.category)
+        _is_of_category(analysis, when.category, floor)
         and _is_one_of(analysis.urgency, when.urgency)
         and _is_one_of(analysis.sentiment, when.sentiment)
         and _is_one_of(analysis.language, when.language)
@@ -143,6 +145,13 @@ def _matches(when: When, analysis: Analysis, facts: Facts, organization: Organiz
         and (not when.subject_contains or any(text.casefold() in subject for text in when.subject_contains))
         and (not when.has_entity or any(entity.type in when.has_entity for entity in analysis.entities))
     )
+
+
+def _is_of_category(analysis: Analysis, wanted: Sequence[str], floor: float) -> bool:
+    """Whether it is surely enough of one of these: of the eight, or of the organization's own."""
+    if analysis.own_category in wanted and analysis.own_confidence >= floor:
+        return True
+    return analysis.confidence >= floor and _is_one_of(analysis.category, wanted)
 
 
 def _is_one_of(value: str, allowed: Sequence[str]) -> bool:

@@ -130,6 +130,21 @@ def observe_all(histogram: Histogram, seconds: Collection[float]) -> None:
         histogram._buckets[bucket].inc(count)
 
 
+CORRECTIONS = _counter(
+    "econeura_corrections_total",
+    "What people said (person), or showed by hand (category, folder), of analysed messages.",
+    "source",
+    "organization_id",
+)
+CORRECTIONS_JUDGED = _counter(
+    "econeura_corrections_judged_total",
+    "Corrections by whether the analysis had been right, without learning and with all learned before.",
+    "head",
+    "without_learning",
+    "with_learning",
+)
+
+
 def forget_process(pid: int) -> None:
     """Drop the live gauges of a process that ended; its counters stay, they happened."""
     if _is_multiprocess():

@@ -85,6 +85,10 @@ class Entity(_Told):
 
 class Metadata(_Told):
     category: str | None
+    own_category: Annotated[
+        str | None,
+        Field(description="One of the organization's own categories, besides, if it is of one."),
+    ] = None
     sentiment: Literal["positive", "neutral", "negative"] | None
     urgency: Literal["low", "medium", "high"] | None
     language: str | None
@@ -130,6 +134,16 @@ class Transition(Shown):
     at: str
 
 
+class GivenFeedback(Shown):
+    """What was last said of a message: by a person, or by a category or folder that was changed by hand."""
+
+    category: str | None
+    urgency: str | None
+    sentiment: str | None
+    source: Literal["person", "category", "folder"]
+    at: str
+
+
 class Trace(Shown):
     """Everything known of a message but its text."""
 
@@ -153,6 +167,7 @@ class Trace(Shown):
     decision: dict[str, Any] | None
     rule: str | None
     actions: list[TracedAction]
+    feedback: GivenFeedback | None
     result: Result | None
     history: list[Transition]
 

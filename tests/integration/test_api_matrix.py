@@ -24,7 +24,7 @@ from tests.dead_letters import Killer
 from workers.reports import files
 from workers.scopes import SCOPES, Scope
 from workers.settings import load_settings
-from workers.store import Change, Delivery, NewJob, NewMessage, Store, Subscription
+from workers.store import Change, Correction, Delivery, NewJob, NewMessage, Store, Subscription
 from workers.store.api_keys import new_key
 
 OWNER, OTHER = "acme", "solo"
@@ -51,6 +51,14 @@ CALLS: Mapping[tuple[str, str], Call] = {
         "not found", body={"messageIds": ["m1"], "organizationId": OWNER, "mailbox": SUPPORT}, own_status=202
     ),
     ("GET", "/emails/{messageId}"): Call("not found", f"/emails/m1?organizationId={OWNER}"),
+    # No worker is here: it is not waited for.
+    ("POST", "/emails/{messageId}/feedback"): Call(
+        "not found", "/emails/m1/feedback", {"organizationId": OWNER, "category": "sales"}, own_status=202
+    ),
+    ("DELETE", "/emails/{messageId}/feedback"): Call(
+        "not found", f"/emails/m1/feedback?organizationId={OWNER}"
+    ),
+    ("GET", "/organizations/{id}/learning"): Call("not found", f"/organizations/{OWNER}/learning"),
     ("GET", "/jobs/{jobId}"): Call("not found", "/jobs/job-1"),
     ("POST", "/mailboxes/{mailbox}/sync"): Call("not found", f"/mailboxes/{SUPPORT}/sync", own_status=202),
     ("GET", "/subscriptions"): Call("nothing of theirs"),
@@ -148,6 +156,8 @@ async def api(
     times = ("2099-01-01T00:00:00+00:00", "2026-11-22T10:00:00+00:00")
     await store.subscriptions.save(Subscription("subscription-1", OWNER, SUPPORT, "inbox", "s", *times))
     await store.audit.note(Change("organization.paused", "brake", OWNER))
+    correction = Correction("m1", 1, "person", "key:1", {"category": "sales"}, {}, b"")
+    await store.corrections.keep(OWNER, correction, {})
     await store.webhooks.log(OWNER, "crm", Delivery("evt_1", "email.done", AT, "failed", 1, 500, "", 3, AT))
     write_files(tmp_path / "data")
     async with serving(
@@ -173,7 +183,7 @@ async def call(api: Api, route: Route, headers: Headers) -> Reply:
         path = path.replace("{letter}", letters[0].id)
     body = {"schedule": "0 4 * * *"} if route.method == "PUT" else wanted.body
     options = {} if body is None else {"json": body}
-    return await api.request(route.method, path, headers=headers, **options)
+    return await api.request(route.method, path, headers={**headers, "Prefer": "wait=0"}, **options)
 
 
 @pytest.fixture

@@ -178,3 +178,28 @@ def test_a_brake_trips_on_count_and_share(
 ) -> None:
     acme = organization(rules=[{"name": "r", "then": ["archive"], "brake": brake}])
     assert brake_trips(acme.rules[0], by_rule, by_all) is trips
+
+
+class TestOwnCategories:
+    RULES = (
+        {"name": "reservas", "when": {"category": ["reservas"]}, "then": [{"categorize": "Reservas"}]},
+        {"name": "ventas", "when": {"category": ["sales"]}, "then": [{"categorize": "Ventas"}]},
+    )
+
+    def rule_for(self, analysis: Analysis) -> str:
+        own = organization(categories={"reservas": {}}, rules=self.RULES)
+        return decide(analysis, FACTS, own).rule
+
+    def test_a_rule_may_ask_for_one(self) -> None:
+        sure = analysed("sales", own_category="reservas", own_confidence=0.8)
+        assert self.rule_for(sure) == "reservas"
+        assert self.rule_for(replace(sure, confidence=0.3)) == "reservas", "its own confidence counts"
+
+    def test_without_confidence_in_it_the_eight_decide(self) -> None:
+        assert self.rule_for(analysed("sales", own_category="reservas", own_confidence=0.5)) == "ventas"
+        assert self.rule_for(analysed("sales")) == "ventas"
+
+    def test_without_rules_it_is_categorized_by_its_name(self) -> None:
+        analysis = analysed("support", own_category="reservas", own_confidence=0.8)
+        decision = decide(analysis, FACTS, organization(categories={"reservas": {}}))
+        assert [action.categories for action in decision.actions] == [("reservas",)]

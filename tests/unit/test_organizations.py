@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from workers.errors import SettingsError
-from workers.organizations import load_organizations
+from workers.organizations import Organizations, load_organizations
 
 BASE = """
 [organizations.acme]
@@ -22,7 +22,7 @@ def webhook(url: str, more: str = "") -> str:
     return f"[organizations.acme.webhooks.crm]\nurl = '{url}'\nsecret = 'env:CRM'\n{more}"
 
 
-def load(tmp_path: Path, text: str = BASE) -> object:
+def load(tmp_path: Path, text: str = BASE) -> Organizations:
     path = tmp_path / "organizations.toml"
     path.write_text(text, encoding="utf-8")
     return load_organizations(path)
@@ -128,3 +128,52 @@ def test_a_secret_in_the_file_itself_is_refused(tmp_path: Path) -> None:
 def test_a_broken_file_says_so(tmp_path: Path, text: str) -> None:
     with pytest.raises(SettingsError, match=r"organizations\.toml"):
         load(tmp_path, text)
+
+
+def test_own_categories_come_with_a_description_and_a_file_of_examples(tmp_path: Path) -> None:
+    (tmp_path / "orders.jsonl").write_text('{"subject": "Pedido 1", "body": "Seis cajas"}\n\n')
+    own = """
+        [organizations.acme.categories.pedidos]
+        description = "Pedidos de clientes"
+        [organizations.acme.categories."Parte de obra"]
+        examples = "orders.jsonl"
+        [[organizations.acme.rules]]
+        name = "pedidos"
+        when = { category = "pedidos" }
+        then = ["archive"]
+    """
+    organizations = load(tmp_path, BASE + own)
+    (acme,) = organizations
+    told = organizations.own_examples(acme)
+    assert told.mails == {
+        "Parte de obra": ({"subject": "Pedido 1", "body": "Seis cajas"},),
+        "pedidos": ({"subject": "pedidos", "body": "Pedidos de clientes"},),
+    }
+    changed = load(tmp_path, BASE + own.replace("de clientes", "de tiendas"))
+    assert changed.own_examples(next(iter(changed))).digest != told.digest
+    plain = load(tmp_path)
+    assert plain.own_examples(next(iter(plain))).digest == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[organizations.acme.categories.Sales]", "categories.Sales"),
+        (
+            "[organizations.acme.categories.x]\nexamples = 'none.jsonl'",
+            "acme.categories.x.examples: cannot read",
+        ),
+        ("[organizations.acme.categories.x]\nexamples = 'bad.jsonl'", "x.examples: line 2 is no mail"),
+        ("[organizations.acme.categories.x]\nexamples = 'empty.jsonl'", "x.examples: give 1 to 200"),
+        (
+            "[[organizations.acme.rules]]\nname = 'r'\nwhen = { category = 'pedidos' }\nthen = ['archive']",
+            "rule r: category 'pedidos'",
+        ),
+    ],
+)
+def test_what_is_wrong_with_own_categories_is_named(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "bad.jsonl").write_text('{"subject": "Pedido"}\n{"text": "x"}')
+    (tmp_path / "empty.jsonl").write_text("\n")
+    with pytest.raises(SettingsError) as wrong:
+        load(tmp_path, f"{BASE}\n{text}")
+    assert named.lower() in str(wrong.value).lower()

@@ -4,6 +4,7 @@ from workers.organizations.directory import Credential, Organizations
 from workers.organizations.language_model import LlmSettings
 from workers.organizations.loading import load_organizations
 from workers.organizations.organization import Organization
+from workers.organizations.own_categories import OwnCategory, OwnExamples
 from workers.organizations.rules import MODEL_TEXT, Rule, Step, Template, When
 from workers.organizations.webhooks import EventType, Webhook
 
@@ -14,6 +15,8 @@ __all__ = [
     "LlmSettings",
     "Organization",
     "Organizations",
+    "OwnCategory",
+    "OwnExamples",
     "Rule",
     "Step",
     "Template",

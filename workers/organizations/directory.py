@@ -10,6 +10,7 @@ from workers.errors import SettingsError
 from workers.job_tables import JobTable, scheduled_jobs
 from workers.jobs import ScheduledJob
 from workers.organizations.organization import Organization
+from workers.organizations.own_categories import OwnExamples, read_examples
 from workers.organizations.webhooks import Webhook
 from workers.settings import secret
 
@@ -37,6 +38,7 @@ class Organizations:
             jobs or {}, {organization.id: organization.jobs for organization in organizations}
         )
         self._base_dir = base_dir
+        self._own_examples: dict[str, OwnExamples] = {}
         self._by_mailbox: dict[str, Organization] = {}
         for organization in organizations:
             for mailbox in organization.mailboxes:
@@ -81,6 +83,16 @@ class Organizations:
         except SettingsError as problem:
             field = "certificate" if organization.certificate is not None else "client_secret"
             raise SettingsError(f"{label}.{field}: {problem}") from None
+
+    def own_examples(self, organization: Organization) -> OwnExamples:
+        """What the file says of the organization's own categories, read once; raises SettingsError."""
+        if organization.id not in self._own_examples:
+            try:
+                read = read_examples(organization.categories, relative_to=self._base_dir)
+            except SettingsError as problem:
+                raise SettingsError(f"organizations.{organization.id}.{problem}") from None
+            self._own_examples[organization.id] = read
+        return self._own_examples[organization.id]
 
     def llm_key(self, organization: Organization) -> str | None:
         """The key of the organization's language model, None where it needs none; raises SettingsError."""

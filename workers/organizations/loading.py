@@ -34,11 +34,15 @@ def load_organizations(path: Path | None) -> Organizations:
     tables = raw.get("organizations", {})
     if not isinstance(tables, dict):
         raise SettingsError(f"{path}: organizations must be a table: [organizations.ID]")
-    return Organizations(
+    organizations = Organizations(
         tuple(_organization(path, identifier, table) for identifier, table in tables.items()),
         base_dir=path.parent,
         jobs=_jobs(path, raw.get("jobs", {})),
     )
+    for organization in organizations:
+        # A file of examples that cannot be used is to be told now, not with the first mail.
+        organizations.own_examples(organization)
+    return organizations
 
 
 def _jobs(path: Path, tables: Any) -> dict[str, JobTable]:

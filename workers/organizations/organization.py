@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from workers.job_tables import JobTimes
 from workers.organizations.language_model import LlmSettings
+from workers.organizations.own_categories import MOST_CATEGORIES, OwnCategory, OwnName
 from workers.organizations.rules import (
     MODEL_TEXT,
     Address,
+    Category,
     Identifier,
     Mode,
     Rule,
@@ -41,6 +43,10 @@ class Organization(Strict):
     forward: dict[str, tuple[Address, ...]] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     templates: dict[str, Template] = Field(default_factory=dict)
+    categories: Annotated[dict[OwnName, OwnCategory], Field(max_length=MOST_CATEGORIES)] = Field(
+        default_factory=dict
+    )
+    """Its own, beside the eight."""
     report_to: tuple[Address, ...] = ()
     llm: LlmSettings = LlmSettings()
     jobs: dict[str, JobTimes] = Field(default_factory=dict)
@@ -78,8 +84,19 @@ class Organization(Strict):
             for step in rule.then:
                 if step.template is not None and step.template not in self.templates:
                     raise ValueError(f"rule {rule.name}: no template named {step.template!r} in [templates]")
+        self._check_categories()
         self._check_model_texts()
         return self
+
+    def _check_categories(self) -> None:
+        if taken := sorted(set(get_args(Category)) & {name.lower() for name in self.categories}):
+            raise ValueError(f"categories.{taken[0]}: this is one of the eight already")
+        known = {*get_args(Category), *self.categories}
+        for rule in self.rules:
+            if unknown := sorted(set(rule.when.category) - known):
+                raise ValueError(
+                    f"rule {rule.name}: category {unknown[0]!r} is none of the eight and not in [categories]"
+                )
 
     def _check_model_texts(self) -> None:
         for name, template in self.templates.items():

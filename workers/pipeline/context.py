@@ -11,6 +11,7 @@ from workers.analysis.llm import LanguageModel
 from workers.errors import PermanentError
 from workers.graph.client import Graph, GraphSession
 from workers.organizations import Organization, Organizations
+from workers.pipeline.adjustments import Adjustments
 from workers.settings import Settings
 from workers.store import PlannedStep, Record, Store
 from workers.webhooks.event import Event
@@ -54,6 +55,7 @@ class Context:
     language_model: LanguageModel
     analysing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a text is read: only one in each turn of the event loop."""
+    adjustments: Adjustments = field(default_factory=Adjustments)
 
     def organization(self, organization_id: str) -> Organization:
         """The organization as configured now; raises PermanentError where it is gone."""

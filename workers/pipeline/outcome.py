@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from workers.store import PlannedStep, Record
@@ -31,6 +32,7 @@ def result_of(record: Record, took_ms: float) -> dict[str, Any]:
         "confidence": analysis.get("confidence", 0.0),
         "metadata": {
             "category": analysis.get("category"),
+            **_own_category(analysis),
             "sentiment": analysis.get("sentiment"),
             "urgency": analysis.get("urgency"),
             "language": analysis.get("language"),
@@ -54,6 +56,7 @@ def journal_line(record: Record, state: str, reason: str, took_ms: float) -> dic
         "state": state,
         "reason": reason,
         "category": analysis.get("category"),
+        **_own_category(analysis),
         "confidence": analysis.get("confidence"),
         "abstained": analysis.get("abstained"),
         "urgency": analysis.get("urgency"),
@@ -66,3 +69,9 @@ def journal_line(record: Record, state: str, reason: str, took_ms: float) -> dic
         "seenAt": record.seen_at,
         "ms": round(took_ms),
     }
+
+
+def _own_category(analysis: Mapping[str, Any]) -> dict[str, str]:
+    """Besides one of the eight, where the organization has categories of its own and it is of one."""
+    own = analysis.get("own_category")
+    return {"ownCategory": own} if own else {}

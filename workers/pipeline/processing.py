@@ -66,7 +66,7 @@ async def process(
         return
     record = _completed(record, content)
     mail = mail_from_graph(content)
-    analysis = await _analyse(context, mail, organization)
+    analysis = await _analyse(context, mail, organization, record.taught)
     analysis = await context.language_model.second_opinion(organization, mail, analysis)
     if record.is_finished:
         await _reconsider(context, record, analysis, job_id)
@@ -153,12 +153,14 @@ def _completed(record: Record, content: dict[str, Any]) -> Record:
     )
 
 
-async def _analyse(context: Context, mail: Mail, organization: Organization) -> Analysis:
+async def _analyse(context: Context, mail: Mail, organization: Organization, taught: int) -> Analysis:
+    """The local analysis, by all that the organization's people have taught up to this version."""
     floor = organization.confidence_floor
+    adjustment = await context.adjustments.of(context.store, context.organizations, organization, taught)
     if len(mail.body) > _LARGE_BODY:
-        return await asyncio.to_thread(analyse, mail, floor=floor)
+        return await asyncio.to_thread(analyse, mail, floor=floor, adjustment=adjustment)
     async with context.analysing:
-        analysis = analyse(mail, floor=floor)
+        analysis = analyse(mail, floor=floor, adjustment=adjustment)
         # A batch of them in one turn would leave calls that ended unseen, and their places at Graph unused.
         await asyncio.sleep(0)
     return analysis

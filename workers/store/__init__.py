@@ -12,6 +12,7 @@ from workers.store.answers import Answers
 from workers.store.api_keys import ApiKey, ApiKeys
 from workers.store.audit import Audit, Change
 from workers.store.content_keys import ContentKeyPair, ContentKeys
+from workers.store.corrections import Correction, CorrectionChange, Corrections, Judged, Kept
 from workers.store.exports import Exports
 from workers.store.health import HealthRecords
 from workers.store.jobs import Job, Jobs, NewJob
@@ -35,6 +36,9 @@ __all__ = [
     "Change",
     "ContentKeyPair",
     "ContentKeys",
+    "Correction",
+    "CorrectionChange",
+    "Corrections",
     "Delivery",
     "Ended",
     "Exports",
@@ -42,6 +46,8 @@ __all__ = [
     "HealthRecords",
     "Job",
     "Jobs",
+    "Judged",
+    "Kept",
     "Keys",
     "Ledger",
     "Mailboxes",
@@ -88,6 +94,7 @@ class Store:
     rates: Rates
     audit: Audit
     webhooks: Webhooks
+    corrections: Corrections
 
     @classmethod
     def over(cls, client: AsyncRedis, settings: Settings) -> Store:
@@ -116,6 +123,7 @@ class Store:
             rates=Rates(client, keys),
             audit=Audit(client, keys),
             webhooks=Webhooks(client, keys, retention_s=settings.dead_letter_retention_days * _DAY_S),
+            corrections=Corrections(client, keys),
         )  # fmt: skip
 
     @classmethod

@@ -1,10 +1,10 @@
 -- Takes a message for one queue message (the owner) and hands back its record; the owner may take it again.
 -- A dead one comes back to life: only a person's retry or a new request brings it here.
--- KEYS[1] record, KEYS[2] unfinished, KEYS[3] paused, KEYS[4] content
+-- KEYS[1] record, KEYS[2] unfinished, KEYS[3] paused, KEYS[4] content, KEYS[5] version of the corrections
 -- ARGV[1] owner, ARGV[2] lease (ms), ARGV[3] reopen: "none", "skipped" (they start anew) or "all" (done ones
 -- are claimed as they are, too), ARGV[4] member of unfinished, ARGV[5] "1": with the content
--- Replies {status, paused names, content or "", fields...}: status is missing, finished, claimed or busy (then only
--- the ms left)
+-- Replies {status, paused names, content or "", version of the corrections or "", fields...}: status is missing,
+-- finished, claimed or busy (then only the ms left)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local state = redis.call('HGET', KEYS[1], 'state')
@@ -30,4 +30,5 @@ if not finished or ARGV[3] == 'all' then
   status = 'claimed'
 end
 local content = ARGV[5] == '1' and status == 'claimed' and redis.call('GET', KEYS[4])
-return { status, redis.call('SMEMBERS', KEYS[3]), content or '', unpack(redis.call('HGETALL', KEYS[1])) }
+local taught = redis.call('GET', KEYS[5])
+return { status, redis.call('SMEMBERS', KEYS[3]), content or '', taught or '', unpack(redis.call('HGETALL', KEYS[1])) }

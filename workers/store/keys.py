@@ -117,6 +117,26 @@ class Keys:
         """Set: master categories known to exist in a mailbox."""
         return self._key("categories", mailbox)
 
+    def corrections(self, organization_id: str) -> str:
+        """Hash: message id -> what a person said of it, and its features; no text."""
+        return self._key("corrections", organization_id)
+
+    def correction_ranks(self, organization_id: str) -> str:
+        """Sorted set: those message ids; the first go first where there are too many."""
+        return self._key("correction-ranks", organization_id)
+
+    def corrections_version(self, organization_id: str) -> str:
+        """String: rises with every change of the corrections."""
+        return self._key("corrections-version", organization_id)
+
+    def correction_changes(self, organization_id: str) -> str:
+        """Stream: each change of the corrections, with the version that it made."""
+        return self._key("correction-changes", organization_id)
+
+    def adjustment(self, organization_id: str) -> str:
+        """String: what was learned of the corrections, ready for use."""
+        return self._key("adjustment", organization_id)
+
     def exported(self, organization_id: str) -> str:
         """String: up to when (ms) the organization's journal was exported."""
         return self._key("exported", organization_id)

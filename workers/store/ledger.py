@@ -101,7 +101,8 @@ class Ledger:
 
         Raises NotFound where it was never recorded and Busy while another owner holds it. With `reopen`
         "skipped" those start anew, with "all" done ones are claimed too. The record's `fence` proves the
-        claim in later writes; with it come what is paused now and, if asked for, the parked content.
+        claim in later writes; with it come what is paused now, the version of what people taught and, if
+        asked for, the parked content.
         """
         reply = await self._claim(
             keys=[
@@ -109,6 +110,7 @@ class Ledger:
                 self._keys.unfinished(organization_id),
                 self._keys.paused(),
                 self._keys.content(mailbox, message_id),
+                self._keys.corrections_version(organization_id),
             ],
             args=[
                 owner, int(CLAIM_LEASE_S * 1000), reopen, _member(mailbox, message_id), int(with_content),
@@ -121,9 +123,10 @@ class Ledger:
             # Soon enough to follow the other closely, seldom enough to cost nothing.
             raise Busy("message is in other hands", retry_after_s=min(2.0, int(reply[1]) / 1000))
         return replace(
-            decode(dict(zip(reply[3::2], reply[4::2], strict=True))),
+            decode(dict(zip(reply[4::2], reply[5::2], strict=True))),
             paused=frozenset(name.decode() for name in reply[1]),
             parked=_unpack(reply[2]) if reply[2] else None,
+            taught=int(reply[3] or 0),
         )
 
     async def save(

@@ -92,6 +92,8 @@ class Record:
     """What was paused by hand when it was claimed: "organization" or "organization/rule"."""
     parked: dict[str, Any] | None = field(default=None, repr=False)
     """The message as Graph gave it, where the claim asked for it and it was still there."""
+    taught: int = 0
+    """The version of the organization's corrections when it was claimed, 0 where there never were any."""
 
     @property
     def is_finished(self) -> bool:
