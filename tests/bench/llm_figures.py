@@ -27,12 +27,15 @@ from tests.redis_process import RedisProcess
 from workers.analysis import CATEGORIES, Mail, analyse, mail_from_row
 from workers.analysis.llm import LanguageModel
 from workers.analysis.llm.correspondents import names_of
+from workers.analysis.llm.shown_mail import show
 from workers.analysis.llm.spelling import folded, plain
 from workers.analysis.result import Analysis
+from workers.errors import NoAnswer
 from workers.organizations import Organization
 
 ROOT = Path(__file__).parent.parent.parent
 SHARED = ROOT.parent / "shared" / "data" / "mail" / "dev.jsonl.gz"
+ENTITIES = ROOT.parent / "shared" / "data" / "entities" / "dev.jsonl"
 CORPUS = ROOT / "workers" / "analysis" / "corpus"
 MOST_MAILS = 3000
 RIGHT_PERCENT = 85
@@ -45,6 +48,8 @@ def figures() -> Iterator[str]:
     """Lines on share, agreement, redaction, budget and time limit."""
     where, mails = _mails()
     yield f"{len(mails)} labelled mails of {where}"
+    if ENTITIES.exists():
+        yield _labelled_entities_shown()
     with TemporaryDirectory() as directory, llm_server() as server:
         redis = RedisProcess(Path(directory)).start()
         try:
@@ -68,6 +73,23 @@ def _mails() -> tuple[str, list[Labelled]]:
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
     return "our corpus", [(mail_from_row(row), row["category"]) for row in rows[:MOST_MAILS]]
+
+
+def _labelled_entities_shown() -> str:
+    """Of entities that people labelled, how many a model would be shown."""
+    shown = known = 0
+    for line in ENTITIES.read_text(encoding="utf-8").splitlines():
+        case = json.loads(line)
+        mail = mail_from_row({"id": "x", "subject": "", "body": case["text"]})
+        try:
+            facts = show(mail, analyse(mail), ours=(), redact=True).facts
+        except NoAnswer:
+            # No text, so nothing is sent.
+            facts = {"subject": "", "text": ""}
+        known += len(case["expected"])
+        text = folded(f"{facts['subject']}\n{facts['text']}")
+        shown += sum(_stands_in(plain(one["text"]), text) for one in case["expected"])
+    return f"labelled entities that redaction left: {shown} of {known}"
 
 
 async def _measured(server: LlmServer, redis_url: str, mails: list[Labelled]) -> list[str]:

@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from secrets import token_hex
-from sys import modules
 from typing import TYPE_CHECKING, Any
 
 from workers import logs
@@ -81,7 +80,7 @@ class LanguageModel:
                 await endpoint.close()
 
     async def reload(self, organizations: Organizations) -> None:
-        """Take over changed settings and keys; questions under way end as they began."""
+        """Take over changed settings and keys; what is asked now goes on, at most until the next reload."""
         self._organizations = organizations
         for endpoint in self._retired:
             await endpoint.close()
@@ -169,21 +168,25 @@ class LanguageModel:
         return await self._asker.ask(organization.id, endpoint, question_of(shown)), shown
 
     async def _endpoint(self, organization: Organization) -> Endpoint:
+        if (endpoint := self._current(organization)) is not None:
+            return endpoint
         module = await _endpoint_module()
-        endpoint = self._endpoints.get(organization.id)
-        if endpoint is None or endpoint.settings != organization.llm:
-            if endpoint is not None:
-                self._retired.append(endpoint)
+        if (endpoint := self._current(organization)) is None:
+            if organization.id in self._endpoints:
+                self._retired.append(self._endpoints.pop(organization.id))
             key = self._organizations.llm_key(organization)
-            endpoint = module.Endpoint(organization.llm, key, self._tls)
-            self._endpoints[organization.id] = endpoint
+            endpoint = self._endpoints[organization.id] = module.Endpoint(organization.llm, key, self._tls)
         return endpoint
+
+    def _current(self, organization: Organization) -> Endpoint | None:
+        """The organization's endpoint, if it has the settings that the organization has now."""
+        endpoint = self._endpoints.get(organization.id)
+        return endpoint if endpoint is not None and endpoint.settings == organization.llm else None
 
 
 async def _endpoint_module() -> Any:
     """Imported where a model is used, in a thread: it takes a second, and 40 MB."""
-    name = "workers.analysis.llm.endpoint"
-    return modules.get(name) or await asyncio.to_thread(import_module, name)
+    return await asyncio.to_thread(import_module, "workers.analysis.llm.endpoint")
 
 
 def _told(organization: Organization, outcome: Outcome[ShapeT]) -> dict[str, Any]:
