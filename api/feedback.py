@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import asdict
 
 from aiohttp import web
 
@@ -34,6 +35,7 @@ from workers.analysis.result import CATEGORIES
 from workers.ids import new_id
 from workers.organizations import Organization
 from workers.store import CorrectionChange, Job, NewJob
+from workers.store.agreement import agreement_of
 
 FEEDBACK = Routes("feedback")
 # Who corrects wants it to count for the next message: learning takes a second at most.
@@ -140,7 +142,7 @@ async def read_learning(request: web.Request, _: None) -> web.Response:
         version=version,
         corrections={source: sources[source] for source in ("person", "category", "folder")},
         own_categories=sorted(organization.categories),
-        agreement=_agreement(changes),
+        agreement={head: Agreement(**asdict(found)) for head, found in agreement_of(changes).items()},
         changes=[_shown(change) for change in changes[:_CHANGES_SHOWN]],
     )
     return answer(OneLearning(learning=learning))
@@ -158,19 +160,6 @@ def _told(job_id: str, job: Job | None) -> web.Response:
         headers = {"Location": f"/jobs/{job_id}"}
         return answer({"jobId": job_id, "status": status}, status=202, headers=headers)
     return answer({"jobId": job_id, "status": job.status, "feedback": job.result, "error": job.error})
-
-
-def _agreement(changes: list[CorrectionChange]) -> dict[str, Agreement]:
-    judged = [(head, verdict) for change in changes for head, verdict in change.judged.items()]
-    return {
-        head: Agreement(
-            judged=len(verdicts),
-            right_without=sum(verdict.without for verdict in verdicts),
-            right_learned=sum(verdict.learned for verdict in verdicts),
-        )
-        for head in sorted({head for head, _ in judged})
-        if (verdicts := [verdict for of, verdict in judged if of == head])
-    }
 
 
 def _shown(change: CorrectionChange) -> LearningChange:

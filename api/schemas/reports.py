@@ -36,7 +36,7 @@ class ReportList(Shown):
 
 
 class DayReport(Report):
-    """`content`: emailSummary, jobStatistics, systemHealth and what they are about."""
+    """`content`: emailSummary, learning, jobStatistics, systemHealth and what they are about."""
 
     content: dict[str, Any] | None
 

@@ -15,7 +15,7 @@ from workers.pipeline.context import Context
 from workers.reports import files
 from workers.reports.daily import write_daily_reports
 from workers.settings import load_settings
-from workers.store import NewMessage
+from workers.store import Correction, Judged, NewMessage
 
 SIX = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
 YESTERDAY = date(2026, 11, 21)
@@ -118,3 +118,21 @@ async def test_other_organizations_jobs_are_none_of_its_business(context: Contex
     await write_daily_reports(context, [ACME], SIX, owner="q1")
     jobs: list[dict[str, Any]] = read(context)["jobStatistics"]
     assert [job["id"] for job in jobs] == ["cleanup", "daily_reports@acme"]
+
+
+async def test_it_tells_what_people_said_that_day_and_how_much_had_been_right(context: Context) -> None:
+    corrections = context.store.corrections
+    for number in range(4):
+        said = Correction(f"m{number}", 1000, "person", "key:1", {"category": "sales"}, {}, b"")
+        await corrections.keep("acme", said, {"category": Judged(without=number == 0, learned=number != 1)})
+    await corrections.keep("acme", Correction("m9", 1000, "folder", "", {}, {}, b""), {})
+    await corrections.withdraw("acme", "m0", by="key:1", source="person")
+    today = datetime.now(ACME.zone)
+    await write_daily_reports(context, [ACME], today + timedelta(days=1), owner="q1")
+    assert read(context, today.date())["learning"] == {
+        "said": {"person": 4, "category": 0, "folder": 1},
+        "withdrawn": 1,
+        "agreement": [{"head": "category", "judged": 4, "rightWithout": 1, "rightLearned": 3}],
+    }
+    await write_daily_reports(context, [ACME], SIX, owner="q2")
+    assert read(context)["learning"]["agreement"] == []

@@ -36,6 +36,10 @@ def a_report(**summary: Any) -> dict[str, Any]:
             },
             **summary,
         },
+        "learning": {
+            "said": {"person": 8, "category": 3, "folder": 1}, "withdrawn": 2,
+            "agreement": [{"head": "category", "judged": 8, "rightWithout": 2, "rightLearned": 6}],
+        },
         "jobStatistics": [
             {"id": "graph_sync", "completed": 96, "failed": 1, "skipped": 0, "missed": 0, "meanMs": 1234.0}
         ],
@@ -69,6 +73,15 @@ def test_it_speaks_both_languages(language: Language, said: list[str]) -> None:
     assert f'<html lang="{language}">' in page
     for text in said:
         assert text in page
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("es", "Acierto sin aprender"), ("en", "Right without learning")]
+)
+def test_it_tells_how_much_was_right_before_and_after_learning(language: Language, said: str) -> None:
+    page = render(a_report(), language)
+    assert said in page and ": 8 ·" in page
+    assert "<td>25 %</td><td>75 %</td>" in page
 
 
 def test_every_word_has_both_languages() -> None:
@@ -113,6 +126,7 @@ def test_an_empty_report_says_so() -> None:
         bySkipReason={}, actions=[], topDomains=[], comparison={"days": [], "mean": None},
     )  # fmt: skip
     nothing["jobStatistics"] = []
+    nothing["learning"] = {"said": {"person": 0, "category": 0, "folder": 0}, "withdrawn": 0, "agreement": []}
     nothing["systemHealth"]["checks"] = 0
     page = render(nothing, "es")
     assert "Nada ese día." in page and "Sin comprobaciones ese día." in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from workers.organizations import Organization
 from workers.pipeline.context import Context
 from workers.reports import files
 from workers.reports.email_day import EmailDay
+from workers.store.agreement import agreement_of
 
 _DAYS_BEFORE = 7
 # A message that came at midnight has ended by then, and a report of last month needs no journal of the year.
@@ -32,6 +34,7 @@ async def gather(context: Context, organization: Organization, day: date) -> dic
         "language": organization.language,
         "writtenAt": datetime.now(UTC).isoformat(timespec="seconds"),
         "emailSummary": {**summary, "comparison": _comparison(before)},
+        "learning": await _learning(context, organization, mail.start, mail.end),
         "jobStatistics": await _job_statistics(context, organization, mail.start, mail.end),
         "systemHealth": await _system_health(context, mail.start, mail.end),
     }
@@ -70,6 +73,34 @@ def _comparison(before: list[dict[str, Any]]) -> dict[str, Any]:
         before = before[1:]
     means = {name: round(sum(day[name] for day in before) / max(len(before), 1), 1) for name in _COMPARED}
     return {"days": before, "mean": means if before else None}
+
+
+async def _learning(
+    context: Context, organization: Organization, since: datetime, until: datetime
+) -> dict[str, Any]:
+    """What people said that day, and how much of it the analysis had right before and after learning."""
+    changes = [
+        change
+        async for change in context.store.corrections.changes(
+            organization.id,
+            since_ms=int(since.timestamp() * 1000),
+            until_ms=int(until.timestamp() * 1000),
+        )
+    ]
+    said = Counter(change.source for change in changes if change.status != "withdrawn")
+    return {
+        "said": {source: said[source] for source in ("person", "category", "folder")},
+        "withdrawn": sum(change.status == "withdrawn" for change in changes),
+        "agreement": [
+            {
+                "head": head,
+                "judged": agreement.judged,
+                "rightWithout": agreement.right_without,
+                "rightLearned": agreement.right_learned,
+            }
+            for head, agreement in agreement_of(changes).items()
+        ],
+    }
 
 
 async def _job_statistics(

@@ -21,6 +21,23 @@ WORDS: dict[str, tuple[str, str]] = {
     # Key: Spanish, English.
     "title": ("Informe diario", "Daily report"),
     "email_summary": ("Correo", "Mail"),
+    "learning": ("Correcciones y aprendizaje", "Corrections and learning"),
+    "said": ("Correcciones de personas", "Corrections by people"),
+    "shown_by_hand": ("vistas en el buzón", "seen in the mailbox"),
+    "withdrawn": ("retiradas", "taken back"),
+    "judged": ("Comparadas", "Compared"),
+    "right_without": ("Acierto sin aprender", "Right without learning"),
+    "right_learned": ("Acierto con lo aprendido", "Right with what was learned"),
+    "head_category": ("Categoría", "Category"),
+    "head_urgency": ("Urgencia", "Urgency"),
+    "head_sentiment": ("Sentimiento", "Sentiment"),
+    "head_own": ("Categorías propias", "Own categories"),
+    "judged_note": (
+        "Cada corrección se compara con el análisis antes de aprender de ella. Suele corregirse lo que "
+        "está mal: el acierto sobre todo el correo es mayor.",
+        "Each correction is compared with the analysis before it is learned from. People mostly correct "
+        "what is wrong: of all mail, more is right.",
+    ),
     "job_statistics": ("Tareas programadas", "Scheduled jobs"),
     "system_health": ("Estado del sistema", "System health"),
     "received": ("Recibidos", "Received"),
