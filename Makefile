@@ -23,7 +23,7 @@ demo: $(VENV)/run.stamp
 	$(BIN)/econeura demo $(ARGS)
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n $(JOBS) -m "not faults and not soak" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) -m "not faults and not soak and not fuzz" $(ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -50,6 +50,7 @@ soak: $(VENV)/dev.stamp
 
 # Made-up requests for ten minutes (a minute of them is part of test).
 fuzz: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -m fuzz
 	$(BIN)/python -m tests.fuzzing $(ARGS)
 
 # What the service is made of (CycloneDX), from the lock; made when it is asked for, so that it is never stale.

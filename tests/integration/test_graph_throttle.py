@@ -149,7 +149,7 @@ async def test_a_mailbox_at_its_limit_keeps_no_other_waiting(
 async def test_places_of_a_dead_process_are_free_again_when_its_leases_lapse(
     shared: redis.asyncio.Redis, stack: AsyncExitStack
 ) -> None:
-    limits = Limits(lease_s=0.5)
+    limits = Limits(lease_s=2.0)
     dead, alive = await processes(stack, shared, 2, limits)
     # A process that dies says nothing any more, neither that it finished nor that it still works.
     for _ in range(4):
@@ -158,7 +158,7 @@ async def test_places_of_a_dead_process_are_free_again_when_its_leases_lapse(
     gauge = Gauge()
     started = time.monotonic()
     await gauge.call(alive, LANE, lasting_s=0.0)
-    assert 0.3 < time.monotonic() - started < 2.0
+    assert 0.3 < time.monotonic() - started < 10.0
 
 
 async def test_a_call_that_takes_long_keeps_its_place(

@@ -12,6 +12,7 @@ from tests.fuzzing.scene import a_scene
 _SECONDS = 60
 
 
+@pytest.mark.fuzz
 @pytest.mark.timeout(600)
 def test_no_made_up_request_is_answered_otherwise_than_documented(tmp_path: Path) -> None:
     with a_scene(tmp_path) as scene:
