@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
+
+_SAY_AGAIN_S = 0.1
 
 
 @asynccontextmanager
@@ -15,6 +17,17 @@ async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        await end(task)
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    """Cancel a task and return when it has ended; raises what it raised.
+
+    It is told until it hears: where what redis-py waits for comes in the same moment, Python 3.11 loses a
+    cancellation (asyncio.wait_for).
+    """
+    while not task.done():
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait({task}, timeout=_SAY_AGAIN_S)
+    if not task.cancelled() and (problem := task.exception()) is not None:
+        raise problem

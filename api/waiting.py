@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import redis
 
+from api.background import end
 from workers import logs
 from workers.store import Job, Store
 
@@ -63,9 +64,7 @@ class Waiting:
     async def close(self) -> None:
         """Stop listening."""
         if self._listener is not None:
-            self._listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listener
+            await end(self._listener)
 
     async def _listen(self, timeout_s: float) -> None:
         """Return once announcements reach us, or after a while all the same: then looking must do."""
