@@ -10,7 +10,9 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from api.background import beside
 from api.connection import Connection
+from api.connections import Connections, allow_many_files
 from api.wiring import DIRECTORY, DRAINING, WAITING
 from workers import logs, vitals
 from workers.errors import SettingsError
@@ -18,6 +20,7 @@ from workers.settings import Settings
 
 _log = logs.get_logger("api")
 _BACKLOG = 1024
+_HANDSHAKE_S = 10.0
 # What is kept of the grace for closing Redis and Graph after the last answer.
 _CLOSING_S = 2.0
 # How long a client that keeps its connection open may take to send its next, and last, request over it.
@@ -26,6 +29,7 @@ _GOODBYE_S = 1.0
 
 async def serve(app: web.Application, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP reads the organizations again. Raises SettingsError."""
+    allow_many_files()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -71,27 +75,31 @@ async def listening(app: web.Application, settings: Settings) -> AsyncIterator[L
         server = runner.server
         if server is None:
             raise RuntimeError("the application did not start")
-        listener = Listener(server, await _bind(server, settings), settings)
-        _log.info("listening", url=listener.url)
-        yield listener
-        _log.info("draining", connections=listener.count_connections())
-        app[DRAINING].set()
-        app[WAITING].send_home()
-        await listener.say_goodbye()
+        connections = Connections(settings.api_connections)
+        listener = Listener(server, await _bind(server, settings, connections), settings)
+        async with beside(connections.follow()):
+            _log.info("listening", url=listener.url)
+            yield listener
+            _log.info("draining", connections=listener.count_connections())
+            app[DRAINING].set()
+            app[WAITING].send_home()
+            await listener.say_goodbye()
     finally:
         await runner.cleanup()
 
 
-async def _bind(server: web.Server, settings: Settings) -> asyncio.Server:
+async def _bind(server: web.Server, settings: Settings, connections: Connections) -> asyncio.Server:
     loop = asyncio.get_running_loop()
+    tls = _tls(settings)
     try:
         return await loop.create_server(
-            lambda: Connection(server, loop),
+            lambda: Connection(server, loop, connections),
             settings.host,
             settings.port,
             backlog=_BACKLOG,
             reuse_port=settings.api_processes > 1,
-            ssl=_tls(settings),
+            ssl=tls,
+            ssl_handshake_timeout=None if tls is None else _HANDSHAKE_S,
         )
     except OSError as refused:
         raise SettingsError(

@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     address_requests_per_minute: NonNegativeInt = 300_000
     listen_requests_per_minute: NonNegativeInt = 600_000
     """For each address that sends notifications: Graph sends in bursts, and sends again what is refused."""
+    api_connections: PositiveInt = 4096
+    """Of one process; beyond, a new one takes the place of one that has been idle for longest."""
     api_requests_in_hand: PositiveInt = 2000
     """Of one process; what comes beyond is told to come again."""
     queue_limit_messages: PositiveInt = 500_000
