@@ -15,6 +15,7 @@ from api.cron import CRON
 from api.dead_letters import DEAD_LETTERS
 from api.directory import Directory
 from api.docs import DOCS
+from api.dropped import DROPPED, Dropped
 from api.emails import EMAILS
 from api.entra import EntraTokens
 from api.exports import EXPORTS
@@ -76,6 +77,7 @@ def create_app(settings: Settings) -> web.Application:
     app[wiring.ENTRA] = EntraTokens.configured(settings)
     app[wiring.DRAINING] = asyncio.Event()
     app[ROOM] = Room()
+    app[DROPPED] = Dropped()
     app[LOAD] = Load(ROUTE_TABLE, settings)
     app[ORIGINS] = Origins(settings)
     app[HEADERS] = Headers(app[ORIGINS])

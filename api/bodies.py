@@ -14,18 +14,24 @@ from api.receiving import read_body
 from api.refusals import Detail, Refusal, invalid, invalid_fields
 
 Model = TypeVar("Model", bound=BaseModel)
+# What is asked of us has a thousand ids at most, and few keys.
+_MOST_VALUES = 2000
+_MOST_KEYS = 100
+_SHORT_BYTES = 4096
 _JSON = "application/json"
 _PATH_PARAMETER = re.compile(r"[^\x00-\x1f\x7f]{1,512}")
 
 
-class _RepeatedKey(Exception):
+class _OddObject(Exception):
     pass
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > _MOST_KEYS:
+        raise _OddObject(f"an object has over {_MOST_KEYS} keys")
     content = dict(pairs)
     if len(content) != len(pairs):
-        raise _RepeatedKey("an object names a key twice")
+        raise _OddObject("an object names a key twice")
     return content
 
 
@@ -35,16 +41,23 @@ def _number(text: str) -> float:
     return int(value) if value.is_integer() else value
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_float=_number)
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_number)
 
 
-async def read_json(request: web.Request, model: type[Model]) -> Model:
+def require_few_values(raw: bytes, most: int) -> None:
+    """Refuse (400) JSON of so many values that reading it would hold up everybody else."""
+    # A value follows a comma or opens something; in a short text there are not many.
+    if len(raw) > _SHORT_BYTES and raw.count(b",") + raw.count(b"[") + raw.count(b"{") > most:
+        raise _invalid_json(f"over {most} values")
+
+
+async def read_json(request: web.Request, model: type[Model], most_bytes: int) -> Model:
     """The body as a model.
 
     Refuses what is not JSON (400), is not declared as such (415) or does not fit the model (422). No body at
     all is taken as an empty object, for routes in which nothing is required.
     """
-    raw = await read_body(request)
+    raw = await read_body(request, most_bytes)
     if not raw:
         content: Any = {}
     else:
@@ -77,14 +90,19 @@ def check_path(request: web.Request) -> None:
 
 
 def _parsed(raw: bytes) -> Any:
+    require_few_values(raw, _MOST_VALUES)
     try:
         # orjson refuses NaN, bad UTF-8, lone surrogates and over 1,024 levels; only json sees a repeated key.
         orjson.loads(raw)
         return _DECODER.decode(raw.decode())
     except orjson.JSONDecodeError as malformed:
         reason = f"{malformed.msg} at line {malformed.lineno}, column {malformed.colno}"
-    except _RepeatedKey as repeated:
+    except _OddObject as repeated:
         reason = str(repeated)
     except (RecursionError, ValueError):
         reason = "nested too deeply, or a number too long"
-    raise Refusal(400, "invalid_json", f"the body is not valid JSON: {reason}", details=[Detail("", reason)])
+    raise _invalid_json(reason)
+
+
+def _invalid_json(reason: str) -> Refusal:
+    return Refusal(400, "invalid_json", f"the body is not valid JSON: {reason}", details=[Detail("", reason)])

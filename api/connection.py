@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from aiohttp import web
 
 from api.connections import Connections
 from api.envelope import refuse
-from api.refusals import Refusal
+from api.headers import SECURITY_HEADERS
+from api.refusals import Refusal, refusal_for
 from workers import logs, metrics
 
 _log = logs.get_logger("api")
@@ -17,6 +20,10 @@ _KEEP_ALIVE_S = 75.0
 _HEAD_S = 10.0
 # Who does not read our answer is given up once nothing of it went out for this long.
 _UNREAD_S = 30.0
+# Chunks of a byte each cost a hundred times as much as they carry: a body may be wrapped in so many times its
+# own size, and what comes is looked at in slices, so that nobody is held up by more than one of them.
+_WRAPPING = 4
+_SLICE_BYTES = 16 * 1024
 # A body that we refused unread is read on and thrown away for this long, so that the client sees the answer.
 _LINGER_S = 2.0
 _malformed = metrics.HTTP_REQUESTS.labels("OTHER", "malformed", "400")
@@ -29,7 +36,7 @@ class Connection(web.RequestHandler):
     begins, `_waiter` is there while it lasts, `_request_count` counts the requests whose head is whole.
     """
 
-    __slots__ = ("_open", "_partial_at", "_unsent", "_unsent_at")
+    __slots__ = ("_of_body", "_open", "_partial_at", "_unsent", "_unsent_at")
 
     def __init__(self, server: web.Server, loop: asyncio.AbstractEventLoop, connections: Connections) -> None:
         super().__init__(
@@ -41,6 +48,7 @@ class Connection(web.RequestHandler):
             lingering_time=_LINGER_S,
         )
         self._open = connections
+        self._of_body = 0
         self._partial_at = 0.0
         self._unsent = 0
         self._unsent_at = 0.0
@@ -54,9 +62,26 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if len(data) <= _SLICE_BYTES:
+            self._take_in(data)
+            return
+        for start in range(0, len(data), _SLICE_BYTES):
+            if self.transport is not None:
+                self._take_in(data[start : start + _SLICE_BYTES])
+
+    def _take_in(self, data: bytes) -> None:
         requests = self._request_count
         super().data_received(data)
-        if data and requests == self._request_count and self._partial_at < self._wait_began:
+        if requests != self._request_count:
+            self._of_body = 0
+        elif self._current_request is not None:
+            self._of_body += len(data)
+            if (
+                self._of_body > _SLICE_BYTES
+                and self._of_body > _WRAPPING * self._current_request.content.total_bytes
+            ):
+                self.give_up()
+        elif data and self._partial_at < self._wait_began:
             self._partial_at = self._loop.time()
 
     @property
@@ -95,11 +120,24 @@ class Connection(web.RequestHandler):
         else:
             _log.error("connection_crashed", exc_info=exc)
             refusal = Refusal(500, "internal", "internal error")
-        response = refuse(refusal, logs.correlation_id())
-        response.headers["Server"] = "econeura"
-        response.force_close()
-        return response
+        return _last_word(refusal)
+
+    def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
+        """Send an answer; aiohttp's own (to an unknown expectation) become ours."""
+        if isinstance(resp, web.HTTPException):
+            resp = _last_word(refusal_for(resp))
+        return super().finish_response(request, resp, start_time)
 
     @property
     def _wait_began(self) -> float:
         return self._next_keepalive_close_time - _KEEP_ALIVE_S
+
+
+def _last_word(refusal: Refusal) -> web.Response:
+    """An answer to what our application never saw."""
+    response = refuse(refusal, logs.correlation_id())
+    response.headers.update({**SECURITY_HEADERS, "Server": "econeura"})
+    response.force_close()
+    return response

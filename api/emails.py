@@ -13,6 +13,7 @@ from api.directory import mailbox_of
 from api.envelope import answer, timestamp
 from api.known_email import known_email
 from api.preferences import asked_wait_s
+from api.receiving import BODY_LIMIT_BYTES
 from api.refusals import Detail, Refusal, invalid
 from api.routes import Answer, Routes
 from api.schemas.emails import (
@@ -80,7 +81,7 @@ async def submit_email(request: web.Request, given: ProcessEmail) -> web.Respons
 @EMAILS.add(
     "POST",
     "/emails/process/bulk",
-    takes=routes.body(ProcessEmails),
+    takes=routes.body(ProcessEmails, most_bytes=BODY_LIMIT_BYTES),
     needs="submit",
     answers={
         202: Answer("Queued; follow the job's progress.", BulkQueued, headers=_LOCATION, leads_to=_TO_THE_JOB)

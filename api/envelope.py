@@ -48,4 +48,9 @@ def refuse(refusal: Refusal, correlation_id: str, *, data: Mapping[str, Any] | N
             "correlationId": correlation_id,
         }
     )
-    return web.Response(body=body, status=refusal.status, headers={"Content-Type": JSON, **refusal.headers})
+    response = web.Response(
+        body=body, status=refusal.status, headers={"Content-Type": JSON, **refusal.headers}
+    )
+    if refusal.headers.get("Connection") == "close":
+        response.force_close()
+    return response

@@ -13,23 +13,25 @@ from aiohttp import web
 import actors
 from actors.mail import handle_lifecycle, take_in_content
 from api import routes
+from api.bodies import require_few_values
+from api.dropped import DROPPED
 from api.looks import Place
 from api.refusals import Refusal
 from api.routes import Answer, Routes
 from api.schemas.listen import GraphNotifications, Handshake
 from api.wiring import DIRECTORY, KNOWN_SUBSCRIPTIONS, LOOKS, PRODUCER
-from workers import logs, metrics
 from workers.errors import BadRequest
 from workers.graph.notifications import LifecycleEvent, Notification, is_genuine, parse
 from workers.store import Subscription
 
 LISTEN = Routes("webhook")
-_log = logs.get_logger("api")
 _LONGEST_TOKEN = 4096
+# The items of 1 MB, as Graph writes them, have not half as many.
+_MOST_VALUES = 30_000
+_MOST_ITEMS = 5000
 # A content has some headings of a mail and its keys, about 2 kB; a token about as much.
 _LONGEST_CONTENT = 16_384
 _CONTENTS_AT_ONCE = 10
-_dropped = metrics.ERRORS.labels("notification_dropped", "listen", "warning")
 
 
 @LISTEN.add(
@@ -50,10 +52,13 @@ async def listen(request: web.Request, body: bytes) -> web.Response:
     """
     if token := request.query.get("validationToken"):
         return _handshake(token)
+    require_few_values(body, _MOST_VALUES)
     try:
         items = parse(body)
     except BadRequest as odd:
         raise Refusal(400, "invalid_notification", str(odd)) from None
+    if len(items) > _MOST_ITEMS:
+        raise Refusal(400, "invalid_notification", f"over {_MOST_ITEMS} notifications in a body")
     genuine = await _genuine(request, items)
     if messages := [*map(_lifecycle_message, genuine.events), *_content_messages(genuine.rich)]:
         await request.app[PRODUCER].send(*messages)
@@ -100,8 +105,7 @@ async def _genuine(request: web.Request, items: Sequence[Notification]) -> _Genu
             else:
                 genuine.places.add(place)
     if dropped:
-        _dropped.inc(dropped)
-        _log.warning("notifications_dropped", count=dropped, of=len(items))
+        request.app[DROPPED].note(dropped)
     return genuine
 
 

@@ -19,6 +19,8 @@ _log = logs.get_logger("api")
 _LOOK_EVERY_S = 0.5
 _LOOK_AGAIN_S = 0.1
 _LOOK_TIMEOUT_S = 1.0
+# One look without an answer may be our own fault: a busy machine.
+_SILENT_LOOKS = 2
 
 
 class Lookout:
@@ -33,6 +35,7 @@ class Lookout:
         self._limit = settings.queue_limit_messages
         self._load = load
         self._found = ""
+        self._silent = 0
         self._doubt = asyncio.Event()
 
     def doubt(self) -> None:
@@ -67,8 +70,12 @@ class Lookout:
                 await self._redis.set(self._probe, b"", px=1000)
         except redis.ResponseError:
             return "refusing"
-        except (redis.RedisError, TimeoutError, OSError):
+        except (redis.TimeoutError, TimeoutError):
+            self._silent += 1
+            return "away" if self._silent >= _SILENT_LOOKS else self._found
+        except (redis.RedisError, OSError):
             return "away"
+        self._silent = 0
         return "full" if backlog >= self._limit else ""
 
 

@@ -78,7 +78,11 @@ _REFUSALS: dict[int, tuple[str, str, str]] = {
     404: ("Not there.", "not_found", "no such job (jobs are kept for seven days)"),
     408: ("The body did not arrive in time.", "request_timeout", "the body did not arrive in time"),
     409: ("Not possible now.", "conflict", "the service has no public URL"),
-    413: ("The body is over 1 MB.", "body_too_large", "the body is over 1048576 bytes"),
+    413: (
+        "The body is over 64 kB; 1 MB where many are sent.",
+        "body_too_large",
+        "the body is over 65536 bytes",
+    ),
     415: (
         "Not application/json.",
         "unsupported_media_type",

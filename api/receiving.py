@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from api.refusals import Refusal, unavailable
 
 BODY_LIMIT_BYTES = 1024 * 1024
+"""Of any body: notifications, many ids."""
+FORM_LIMIT_BYTES = 64 * 1024
+"""Of a body that says one thing."""
 # A body comes right behind its headers; who dribbles it holds a connection and memory.
 _BODY_TIMEOUT_S = 15.0
 # So much of each body is free: the number of requests is bounded, and small ones must pass beside large ones.
 _SMALL_BYTES = 64 * 1024
 _LARGE_TOGETHER_BYTES = 64 * 1024 * 1024
+_CLOSE = {"Connection": "close"}
 _BODY: web.RequestKey[bytes] = web.RequestKey("body", bytes)
 
 
@@ -39,17 +43,17 @@ class Room:
 ROOM: web.AppKey[Room] = web.AppKey("room", Room)
 
 
-async def read_body(request: web.Request) -> bytes:
-    """The body, once; refused if over 1 MB (413), compressed (415), too slow (408), too much now (503)."""
+async def read_body(request: web.Request, most_bytes: int = BODY_LIMIT_BYTES) -> bytes:
+    """The body, once; refused if too large (413), compressed (415), too slow (408), too much now (503)."""
     content = request.content
     if content.is_eof() and not content.at_eof():
         # All of it came with the headers, as most do.
         _require_plain(request)
         raw = content.read_nowait()
-        if len(raw) > BODY_LIMIT_BYTES:
-            raise _too_large()
-        return raw
-    return await keep_body(request)
+        return _fitting(raw, most_bytes)
+    if (request.content_length or 0) > most_bytes:
+        raise _too_large(most_bytes)
+    return _fitting(await keep_body(request), most_bytes)
 
 
 async def keep_body(request: web.Request) -> bytes:
@@ -58,7 +62,7 @@ async def keep_body(request: web.Request) -> bytes:
     if kept is None:
         _require_plain(request)
         if (request.content_length or 0) > BODY_LIMIT_BYTES:
-            raise _too_large()
+            raise _too_large(BODY_LIMIT_BYTES)
         request[_BODY] = kept = await _received(request)
     return kept
 
@@ -69,19 +73,34 @@ async def _received(request: web.Request) -> bytes:
         async with asyncio.timeout(_BODY_TIMEOUT_S):
             while chunk := await request.content.readany():
                 if len(body) + len(chunk) > BODY_LIMIT_BYTES:
-                    raise _too_large()
+                    raise _too_large(BODY_LIMIT_BYTES)
                 if len(body) + len(chunk) > _SMALL_BYTES:
                     request.app[ROOM].take(len(chunk))
                 body += chunk
     except TimeoutError:
-        raise Refusal(408, "request_timeout", "the body did not arrive in time") from None
+        raise Refusal(408, "request_timeout", "the body did not arrive in time", headers=_CLOSE) from None
     return bytes(body)
 
 
 def _require_plain(request: web.Request) -> None:
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    headers = request.headers
+    if headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Refusal(415, "unsupported_media_type", "compressed request bodies are not accepted")
+    coding = headers.get("Transfer-Encoding")
+    if coding is None:
+        return
+    # aiohttp undoes the last coding alone, and in HTTP/1.0, too: who stands before us might see another body
+    # than we do, and in what follows it another request (RFC 9112, section 6.1).
+    if coding.strip().lower() != "chunked" or request.version < HttpVersion11:
+        text = "no transfer coding but chunked is accepted, and that since HTTP/1.1"
+        raise Refusal(400, "malformed_request", text, headers=_CLOSE)
 
 
-def _too_large() -> Refusal:
-    return Refusal(413, "body_too_large", f"the body is over {BODY_LIMIT_BYTES} bytes")
+def _fitting(raw: bytes, most_bytes: int) -> bytes:
+    if len(raw) > most_bytes:
+        raise _too_large(most_bytes)
+    return raw
+
+
+def _too_large(most_bytes: int) -> Refusal:
+    return Refusal(413, "body_too_large", f"the body is over {most_bytes} bytes", headers=_CLOSE)

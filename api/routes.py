@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from api.bodies import check_path, read_json, read_query
-from api.receiving import read_body
+from api.receiving import FORM_LIMIT_BYTES, read_body
 from workers.scopes import Scope
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -32,11 +32,11 @@ class Takes(Generic[Taken]):
     query: type[BaseModel] | None = None
 
 
-def body(model: type[Model]) -> Takes[Model]:
+def body(model: type[Model], *, most_bytes: int = FORM_LIMIT_BYTES) -> Takes[Model]:
     """A JSON body."""
 
     async def read(request: web.Request) -> Model:
-        return await read_json(request, model)
+        return await read_json(request, model, most_bytes)
 
     return Takes(read, body=model)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import ssl
 from collections.abc import AsyncIterator
@@ -36,6 +37,9 @@ async def serve(app: web.Application, settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, app[DIRECTORY].reload)
     async with listening(app, settings) as listener:
+        # What is there now stays: looking through it for garbage would hold up all requests, again and again.
+        gc.collect()
+        gc.freeze()
         with vitals.reported("api", {"http": listener.count_connections}):
             await stop.wait()
 

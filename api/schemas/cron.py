@@ -13,7 +13,7 @@ class NewSchedule(Given):
     """When a job is to run: standard cron (0 and 7 are Sunday) in a timezone."""
 
     schedule: Annotated[str, Field(min_length=1, max_length=100, examples=["*/10 * * * *"])]
-    timezone: Annotated[str | None, Field(max_length=64, examples=["Europe/Madrid"])] = None
+    timezone: Annotated[str | None, Field(min_length=1, max_length=64, examples=["Europe/Madrid"])] = None
 
 
 class RunsQuery(Given):

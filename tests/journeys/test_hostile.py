@@ -1,0 +1,221 @@
+"""What strangers send to a real server: each is refused cleanly, and nobody else notices."""
+
+from __future__ import annotations
+
+import json
+import resource
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import orjson
+import psutil
+import pytest
+
+from tests.hostile.case import CLOSED, Case
+from tests.hostile.table import FAMILIES, TABLE
+from tests.hostile.wire import talk
+from tests.integration.test_api_serving import ApiProcess, running
+from tests.redis_process import RedisProcess
+from tests.waiting import wait_for
+from workers.broker.keys import PRIORITIES
+from workers.scopes import SCOPES
+from workers.store.api_keys import new_key
+from workers.store.keys import Keys
+
+_IDLE = 1000
+_SLOW = 40
+_ROUNDS = 8
+_MB = 1 << 20
+# What the table leaves behind at first: caches, and holes in the heap where large bodies were.
+_GROWTH_MB = 48
+_PARTIAL_HEAD = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+
+
+@dataclass(frozen=True)
+class Server:
+    """An api under attack, and a key that is good for all of it."""
+
+    api: ApiProcess
+    store: RedisProcess
+    key: str
+
+    @property
+    def port(self) -> int:
+        return self.api.port
+
+    def resident_mb(self) -> float:
+        return float(psutil.Process(self.api.process.pid).memory_info().rss / _MB)
+
+    def connections(self) -> int:
+        return len(psutil.Process(self.api.process.pid).net_connections("tcp"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    directory = tmp_path_factory.mktemp("hostile")
+    store = RedisProcess(directory / "redis").start()
+    key, text = new_key("test", SCOPES)
+    with store.client() as client:
+        client.hset(Keys("econeura").api_keys(), key.id, orjson.dumps(key))
+    with running(store.url, directory) as api:
+        yield Server(api, store, text)
+    store.stop()
+
+
+def test_the_table_is_long_and_each_case_has_a_name_of_its_own() -> None:
+    assert len(TABLE) >= 500
+    assert len({case.name for case in TABLE}) == len(TABLE)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_is_refused_cleanly(server: Server, family: str) -> None:
+    unclean = [problem for case in FAMILIES[family] if (problem := wrong_with(server, case))]
+    assert not unclean, "\n".join(unclean)
+    assert server.api.process.poll() is None
+    log = server.api.log.read_text()
+    assert "crashed" not in log and "Traceback" not in log
+
+
+def test_nothing_of_it_is_taken_for_work(server: Server) -> None:
+    play(server, TABLE)
+    with server.store.client() as client:
+        queued = [client.lrange(f"{{econeura}}:q:ready:{priority}", 0, -1) for priority in PRIORITIES]
+    assert [entry for line in queued for entry in line if b'"theirs"' not in entry] == []
+
+
+def test_others_are_served_meanwhile_and_memory_stays(server: Server) -> None:
+    play(server, TABLE)
+    before_mb = server.resident_mb()
+    with ExitStack() as stack:
+        stack.enter_context(idle(server, _IDLE))
+        stack.enter_context(dribbling(server, _SLOW))
+        others = stack.enter_context(minding_their_own_business(server))
+        for _ in range(_ROUNDS):
+            play(server, TABLE)
+        grown_mb = server.resident_mb() - before_mb
+        at_work = server.connections()
+        times_ms, failed = others()
+    p99_ms = times_ms[int(len(times_ms) * 0.99)]
+    print(
+        f"\nhostile table: {len(TABLE)} cases {_ROUNDS} times beside {_IDLE} idle, {_SLOW} slow connections; "
+        f"{len(times_ms)} calls of others: p50 {times_ms[len(times_ms) // 2]:.1f} ms, p99 {p99_ms:.1f} ms; "
+        f"memory {before_mb:.0f} MB, grown by {grown_mb:.1f} MB"
+    )
+    assert at_work > _IDLE, "the idle ones were held"
+    assert failed == 0 and len(times_ms) > 100
+    assert grown_mb < _GROWTH_MB
+
+
+def test_slow_headers_are_given_up(server: Server) -> None:
+    with ExitStack() as stack:
+        slow = stack.enter_context(dribbling(server, 5))
+        before = time.monotonic()
+        wait_for(lambda: all(is_closed(wire) for wire in slow), timeout_s=30, what="the slow to be given up")
+        assert time.monotonic() - before < 20
+
+
+def test_a_slow_body_is_answered_with_408(server: Server) -> None:
+    head = b"POST /listen HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
+    heard = talk(server.port, Case("slow body", (head, b"{"), frozenset({408})), server.key, timeout_s=30)
+    assert heard.statuses == [408]
+    assert heard.error["code"] == "request_timeout"
+    assert heard.is_closed
+
+
+def wrong_with(server: Server, case: Case) -> str:
+    """What was not clean about the answer to a case, "" if it was."""
+    try:
+        heard = talk(server.port, case, server.key)
+    except TimeoutError:
+        return f"{case.name}: no answer"
+    if len(heard.statuses) != 1 or heard.statuses[0] not in case.statuses:
+        return f"{case.name}: {heard.statuses} in place of {sorted(case.statuses)}"
+    if heard.statuses[0] in (CLOSED, 202):
+        return ""
+    if not (heard.error.get("code") and heard.error.get("correlationId") and heard.error["success"] is False):
+        return f"{case.name}: not our envelope: {heard.data[-200:]!r}"
+    banner = b"aiohttp" in heard.data or b"Python" in heard.data
+    return f"{case.name}: shows what we are made of" if banner else ""
+
+
+def play(server: Server, cases: tuple[Case, ...]) -> None:
+    """All cases, four at a time; a case that is not answered raises TimeoutError."""
+    with ThreadPoolExecutor(4) as pool:
+        for _ in pool.map(lambda case: talk(server.port, case, server.key), cases):
+            pass
+
+
+@contextmanager
+def idle(server: Server, count: int) -> Iterator[list[socket.socket]]:
+    """Connections over which nothing comes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count + 500:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + 1000), hard))
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(count)
+        ]
+
+
+@contextmanager
+def dribbling(server: Server, count: int) -> Iterator[list[socket.socket]]:
+    """Connections over which a header comes byte by byte (slow-loris)."""
+    stop = threading.Event()
+    with idle(server, count) as wires:
+
+        def dribble() -> None:
+            for wire in wires:
+                wire.sendall(_PARTIAL_HEAD)
+            while not stop.wait(0.5):
+                for wire in wires:
+                    try:
+                        wire.send(b"a")
+                    except OSError:
+                        # Given up: what the test waits for.
+                        continue
+
+        thread = threading.Thread(target=dribble)
+        thread.start()
+        try:
+            yield wires
+        finally:
+            stop.set()
+            thread.join()
+
+
+def is_closed(wire: socket.socket) -> bool:
+    wire.setblocking(False)
+    try:
+        return wire.recv(100) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+@contextmanager
+def minding_their_own_business(server: Server) -> Iterator[Callable[[], tuple[list[float], int]]]:
+    """Others, in a process of their own. What is yielded ends them: their times in ms, and failures."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.hostile.others", str(server.port), server.key],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+    def end() -> tuple[list[float], int]:
+        said, _ = process.communicate(timeout=30)
+        told = json.loads(said)
+        return sorted(told["times_ms"]), told["failed"]
+
+    try:
+        yield end
+    finally:
+        process.kill()
+        process.wait()
