@@ -146,3 +146,11 @@ def test_importance_comes_from_any_of_its_headers() -> None:
     assert mail_from_eml(b"X-Priority: 1 (Highest)\n\nx").importance == "high"
     assert mail_from_eml(b"Importance: Low\n\nx").importance == "low"
     assert mail_from_eml(b"Subject: x\n\nx").importance == "normal"
+
+
+def test_an_unquoted_comma_in_a_display_name_makes_no_second_sender() -> None:
+    mail = mail_from_row(
+        {"from": "Ruiz, Ana <ana@acme.example>", "to": "Eva <e@b.example>, Gil, M. <m@b.example>"}
+    )
+    assert mail.sender == ("Ruiz, Ana", "ana@acme.example")
+    assert [address for _, address in mail.to] == ["e@b.example", "m@b.example"]

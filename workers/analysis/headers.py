@@ -82,8 +82,11 @@ def parse_addresses(value: str) -> tuple[Address, ...]:
             if name:
                 found.append(Address(name, ""))
             continue
-        name = before if angle else item.replace(address[0], "").strip("() ")
-        found.append(Address(name.strip().strip('"').strip(), address[0].rstrip(".>")))
+        name = (before if angle else item.replace(address[0], "").strip("() ")).strip().strip('"').strip()
+        if angle and found and not found[-1].address:
+            # An unquoted comma in a display name: "Ruiz, Ana <ana@acme.example>" is one person.
+            name = f"{found.pop().name}, {name}" if name else found.pop().name
+        found.append(Address(name, address[0].rstrip(".>")))
     return tuple(found)
 
 

@@ -22,6 +22,7 @@ emoji_in_subject very_short short long very_long greets_by_name no_subject
 brand_in_name_not_domain brand_in_text_not_domain look_alike_letters false_capitals direction_override
 random_sender random_domain name_apart_from_domain decorated_name recipient_in_subject many_digits_in_sender
 numbered_list shouting_line blank
+glad_face sad_face hours_left by_the_hour since_the_hour
 """
 NAMES = tuple(_ALL_NAMES.split())
 
@@ -52,6 +53,25 @@ _GREETING = re.compile(
 )
 _LIST_ITEM = re.compile(r"^\s{0,4}(?:[-*•·]|\d{1,2}[.)])\s", re.MULTILINE)
 _SHOUT = re.compile(r"^[^a-záéíóúñ\n]{14,}$", re.MULTILINE)
+_GLAD_FACE = re.compile(r"(?<![\w:])[:;]-?[)D]|[😀-😆😉-😎😘🙂🤗🤩🥰🥳👍👏💪🙌🎉❤💕💖🌟]")
+_SAD_FACE = re.compile(r"(?<![\w:])[:;]['’]?-?[(/](?!/)|[😐-😖😞-😣😥-😫😭😱😳🙁🙄🤬🤮🤯👎💔😒]")
+# What little time there is left, in words that announce it.
+_HOURS_LEFT = re.compile(
+    r"\b(?:in|within|en|dentro de)(?: the)?(?: next| las próximas| los próximos)? "
+    r"(?:\d{1,2}|an?|una?|two|dos|three|tres|half an|media) (?:hours?|min(?:ute)?s?|horas?|minutos?)\b"
+    r"|\b(?:next|próxim[oa]s?) (?:half|media|hour|hora)\b",
+    re.IGNORECASE,
+)
+_BY_THE_HOUR = re.compile(
+    r"\b(?:by|before|until|antes de las?|hasta las?|para las?|no later than|a más tardar a las?) "
+    r"(?:noon|midday|mediodía|(?:[01]?\d|2[0-3])(?:[:.]\d\d| ?[ap]\.?m| ?h\b|(?= today| hoy|\.|,)))",
+    re.IGNORECASE,
+)
+_SINCE_THE_HOUR = re.compile(
+    r"\b(?:since|desde las?) (?:about )?(?:[01]?\d|2[0-3])[:.]\d\d\b|\bminut(?:es ago|os (?:que|atrás))\b"
+    r"|\b(?:right now|ahora mismo|este momento)\b",
+    re.IGNORECASE,
+)
 _RISKY = (
     ".exe",
     ".js",
@@ -84,6 +104,7 @@ def read_signals(mail: Mail, text: MailText) -> list[float]:
     _attachments(mail, found)
     _links(mail, text, found)
     _layout(mail, text, found)
+    _pressure(text, found)
     found |= impersonation_signs(mail.sender, text.subject, text.analysed[len(text.subject) + 1 :][:1_000])
     return [found.get(name, 0.0) for name in NAMES]
 
@@ -199,6 +220,17 @@ def _layout(mail: Mail, text: MailText, found: dict[str, float]) -> None:
     found["no_subject"] = float(not subject.strip())
     found["numbered_list"] = float(len(_LIST_ITEM.findall(body)) >= 3)
     found["shouting_line"] = float(_SHOUT.search(body) is not None)
+
+
+def _pressure(text: MailText, found: dict[str, float]) -> None:
+    """Faces and times that tell of feeling and hurry; looked for only where a character of theirs stands."""
+    said = text.analysed[:3_000]
+    if not said.isascii() or ":" in said or ";" in said:
+        found["glad_face"] = float(_GLAD_FACE.search(said) is not None)
+        found["sad_face"] = float(_SAD_FACE.search(said) is not None)
+    found["hours_left"] = float(_HOURS_LEFT.search(said) is not None)
+    found["by_the_hour"] = float(_BY_THE_HOUR.search(said) is not None)
+    found["since_the_hour"] = float(_SINCE_THE_HOUR.search(said) is not None)
 
 
 def _count_letters(text: str) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
 from workers.analysis.hashing import Words, read_words
 from workers.analysis.html import HtmlText, visible_text
@@ -78,13 +79,14 @@ def read_text(mail: Mail) -> MailText:
     analysed, pieces = _analysed(full, len(subject) - len(bare), len(subject), parts)
     if markup:
         notes += markup.notes
+    words = read_words(full)
     return MailText(
         full,
-        read_words(full),
+        words,
         start,
         parts,
         analysed,
-        read_words(analysed),
+        words if analysed == full else read_words(analysed),
         pieces,
         bare,
         is_reply,
@@ -112,8 +114,8 @@ def _analysed(
 ) -> tuple[str, tuple[tuple[int, int], ...]]:
     """Subject and new text; forwarded or quoted text joins in only where nothing else was said."""
     chosen = [part for part in parts if part.kind == "new"]
-    letters = sum(char.isalpha() for part in chosen for char in full[part.start : part.end][:500])
-    if letters < _ENOUGH_LETTERS:
+    letters = filter(str.isalpha, chain.from_iterable(full[part.start : part.end][:500] for part in chosen))
+    if len(list(islice(letters, _ENOUGH_LETTERS))) < _ENOUGH_LETTERS:
         context = [part for part in parts if part.kind in ("forwarded", "quoted")]
         chosen = sorted({*chosen, *context} or set(parts))
     runs = [full[subject_start:subject_end]]

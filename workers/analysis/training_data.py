@@ -58,7 +58,7 @@ SOURCES: dict[str, _Terms] = {
 
 
 def corpus_examples(directory: Path = CORPUS) -> Iterator[Example]:
-    """Our own mails: corpus/<language>-<category>.jsonl."""
+    """Our own mails: corpus/<language>-<category>.jsonl, and opinions of no category, which are not spam."""
     for path in sorted(directory.glob("*.jsonl")):
         for line in path.read_bytes().splitlines():
             if line.strip():
@@ -70,7 +70,7 @@ def corpus_examples(directory: Path = CORPUS) -> Iterator[Example]:
                     row["category"],
                     row["urgency"],
                     row["sentiment"],
-                    False,
+                    row["category"] is None,
                     1.0,
                 )
 
