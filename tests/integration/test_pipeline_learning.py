@@ -18,7 +18,8 @@ from workers.errors import NotFound
 from workers.pipeline.adjustments import Adjustments
 from workers.pipeline.learning import Said, labels_of, learn
 
-KIND, RIGHT = "es-bookings", "sales"
+KIND, RIGHT = "es-claims", "finance"
+BOOKINGS = "es-bookings"
 NO_RULES = ""
 
 
@@ -174,7 +175,7 @@ async def test_a_category_of_their_own_is_taught_by_feedback_and_used_in_rules(
     sandbox: SandboxProcess, redis_url: str, tmp_path: Path
 ) -> None:
     async with a_world(sandbox, redis_url, tmp_path, OWN_RULES) as world:
-        ids = [deliver(world, row) for row in rows(KIND)[:20]]
+        ids = [deliver(world, row) for row in rows(BOOKINGS)[:20]]
         await world.handle()
         for message_id in ids:
             await teach(world, message_id, category="reservas")
@@ -183,7 +184,7 @@ async def test_a_category_of_their_own_is_taught_by_feedback_and_used_in_rules(
             message_id = deliver(world, row)
             await world.handle()
             await teach(world, message_id, category="support")
-        new = [deliver(world, row) for row in rows(KIND)[20:]]
+        new = [deliver(world, row) for row in rows(BOOKINGS)[20:]]
         other = [deliver(world, row) for row in rows("es-claims")[16:]]
         await world.handle()
         found = [await world.record(message_id) for message_id in new]
@@ -204,10 +205,10 @@ async def test_a_category_of_their_own_is_taught_by_feedback_and_used_in_rules(
 async def test_a_file_of_examples_teaches_without_any_feedback(
     sandbox: SandboxProcess, redis_url: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "reservas.jsonl").write_bytes(b"\n".join(orjson.dumps(row) for row in rows(KIND)[:20]))
+    (tmp_path / "reservas.jsonl").write_bytes(b"\n".join(orjson.dumps(row) for row in rows(BOOKINGS)[:20]))
     own = '[organizations.acme.categories.reservas]\nexamples = "reservas.jsonl"\n'
     async with a_world(sandbox, redis_url, tmp_path, own) as world:
-        analyses = [await understood(world, row) for row in rows(KIND)[20:26]]
+        analyses = [await understood(world, row) for row in rows(BOOKINGS)[20:26]]
         assert sum(analysis.get("own_category") == "reservas" for analysis in analyses) >= 4
         world.configure(NO_RULES)
-        assert "own_category" not in await understood(world, rows(KIND)[20])
+        assert "own_category" not in await understood(world, rows(BOOKINGS)[20])

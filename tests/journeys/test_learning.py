@@ -15,7 +15,7 @@ from tests.like_mails import corrections, rows, signatures
 from tests.sandbox_process import SandboxProcess
 
 OURS, THEIRS = "reservas@acme.example", "info@solo.example"
-KIND, RIGHT = "es-bookings", "sales"
+KIND, RIGHT = "es-claims", "finance"
 
 
 @pytest.fixture

@@ -38,10 +38,8 @@ def other_mail() -> list[tuple[Signature, str]]:
     ("kind", "category"),
     [
         ("en-absences", "support"),
-        ("en-deliveries", "support"),
         ("en-volunteers", "support"),
         ("es-applications", "personal"),
-        ("es-bookings", "sales"),
         ("es-claims", "finance"),
     ],
 )
