@@ -87,7 +87,10 @@ class Metadata(_Told):
     category: str | None
     own_category: Annotated[
         str | None,
-        Field(description="One of the organization's own categories, besides, if it is of one."),
+        Field(
+            description="One of the organization's own categories, besides; left out if it is of none.",
+            exclude_if=lambda own: own is None,
+        ),
     ] = None
     sentiment: Literal["positive", "neutral", "negative"] | None
     urgency: Literal["low", "medium", "high"] | None

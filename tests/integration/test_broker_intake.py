@@ -5,7 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 import dramatiq
+import redis
 
+from tests.faults.proxy import FaultProxy
+from tests.redis_process import RedisProcess
 from tests.waiting import eventually
 from workers.broker import Broker
 from workers.broker.delivery import Delivery
@@ -71,6 +74,32 @@ def test_what_the_bell_brings_while_nobody_consumes_is_left_to_others(broker: Br
     eventually(others_get_it)
     assert broker.stats().by_status == {"waiting": 0, "delayed": 0, "running": 1, "dead": 0}
     consumer.close()
+
+
+def test_a_bell_that_was_not_heard_while_the_queue_was_asked_is_waited_for_again(
+    broker: Broker, redis_process: RedisProcess
+) -> None:
+    @dramatiq.actor(broker=broker)
+    def note() -> None: ...
+
+    with FaultProxy(redis_process.port) as proxy:
+        far = Broker("test")
+        far.connect(redis.Redis.from_url(proxy.url))
+        hand = Hand(broker.keys[0], far.client, "worker")
+        intake = Intake([hand], 2, partial(sort, partial(knows, broker.actors)))
+        intake.consume(True)
+        intake.start()
+        assert intake.next(0.1) is None
+        [source] = intake._sources
+        # The consumer's thread asks the queue while the bell's thread learns that its connection is gone.
+        with intake._lock:
+            proxy.cut()
+            eventually(lambda: not source.bell.is_listening)
+            eventually(lambda: intake._exchange(source, 1))
+        note.send()
+        assert intake.next(3) is not None
+        intake.close()
+        far.close()
 
 
 def test_what_was_taken_at_the_bell_is_not_lost_with_the_reply(broker: Broker) -> None:

@@ -120,6 +120,7 @@ def test_whatever_happens_to_a_subscription_is_healed_without_a_person(
     assert at_graph(sandbox) == []
 
     public.open()
+    begin_look_by_timer(service)
     wait_for(lambda: at_graph(sandbox), what="the next try to find us")
     seen = arrives(sandbox, service, 1)
     wait_for(lambda: health(service)["status"] == "healthy", what="its return to show")

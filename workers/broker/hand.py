@@ -76,7 +76,7 @@ class Hand:
 
     @property
     def is_settled(self) -> bool:
-        return not self.outbox and self._unconfirmed is None
+        return not self.outbox and self._unconfirmed is None and self._lost_at_bell is None
 
     @property
     def script_keys(self) -> tuple[str, ...]:
@@ -96,14 +96,19 @@ class Hand:
         Raises what redis-py raises; the same call is then repeated, so that nothing is done twice.
         """
         call = self._unconfirmed or self._lost_at_bell or self._next_call(wanted, elsewhere)
-        self._unconfirmed, self._lost_at_bell = call, None
+        if call is self._lost_at_bell:
+            self._lost_at_bell = None
+        self._unconfirmed = call
         try:
             reply = EXCHANGE.run(self.client, self.script_keys, call.args)
         except AWAY:
             self._reconcile = True
             raise
         self._unconfirmed = None
-        return self._received(call, reply)
+        taken = self._received(call, reply)
+        if self._reconcile and taken is not None:
+            self._settle_unknown({delivery_id for delivery_id, _ in taken.messages})
+        return taken
 
     def call_at_bell(self, limit: int) -> Call:
         """An exchange that takes a message when the bell rings, unless `limit` are in hand by then."""
@@ -121,6 +126,7 @@ class Hand:
     def not_heard(self, call: Call) -> None:
         """Nobody knows whether the call was applied: it is repeated with the next exchange."""
         self._at_bell = b""
+        self._reconcile = True
         if call.lease == self.lease:
             self._lost_at_bell = call
 
@@ -134,8 +140,6 @@ class Hand:
         if refused:
             report_refused(len(refused))
         messages = list(zip(flat[::2], flat[1::2], strict=True))
-        if self._reconcile:
-            self._settle_unknown({delivery_id for delivery_id, _ in messages})
         due_in_s = None if sleep_ms < 0 else sleep_ms / 1000
         return Taken(int(now), messages, call.asked, due_in_s, mode.decode(), suspects)
 
@@ -171,6 +175,9 @@ class Hand:
         unknown = set(self.client.hkeys(hand)) - just_taken - self.held.keys()
         if self._at_bell:
             unknown = {each for each in unknown if not each.startswith(self._at_bell)}
+        if self._lost_at_bell:
+            begins = f"{self._lost_at_bell.args[1]}-".encode()
+            unknown = {each for each in unknown if not each.startswith(begins)}
         self._reconcile = False
         if unknown:
             log.warning("redis lost outcomes, settling them again", count=len(unknown))

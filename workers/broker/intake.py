@@ -152,6 +152,8 @@ class Intake:
 
     def _on_ring(self, source: Source) -> None:
         with self._lock:
+            # Not before we have the lock: an exchange that ran meanwhile relied on us to be at the bell.
+            source.rung()
             self._answer_the_door(source)
         self._wake.set()
 

@@ -22,8 +22,7 @@ class Source:
 
     def __init__(self, hand: Hand, on_ring: Callable[[Source], None]) -> None:
         self.hand = hand
-        self.bell = Doorbell(hand, self._ring)
-        self._on_ring = on_ring
+        self.bell = Doorbell(hand, lambda: on_ring(self))
         self.is_open = True
         """There may be more to take; closed means that the doorbell will tell."""
         self.was_rung = False
@@ -87,6 +86,6 @@ class Source:
             log.info("redis is back")
             self.backoff_s = self.not_before = 0.0
 
-    def _ring(self) -> None:
+    def rung(self) -> None:
+        """Nobody waits at the bell any more: there may be something to take."""
         self.was_rung = self.is_open = True
-        self._on_ring(self)
