@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
-from tests.api_service import Api, serving
+from tests.api_service import Api
 from workers.jobs import SCHEDULED_JOBS
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
-    async with serving(redis_url, tmp_path) as api:
-        yield api
 
 
 async def test_every_job_is_listed_with_its_next_fires(api: Api) -> None:

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
-from tests.api_service import DOCUMENT, Api, serving
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
-    async with serving(redis_url, tmp_path) as api:
-        yield api
+from tests.api_service import DOCUMENT, Api
 
 
 async def test_the_document_is_served(api: Api) -> None:

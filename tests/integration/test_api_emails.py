@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
 from api.envelope import timestamp
-from tests.api_service import SALES, SOLO, SUPPORT, Api, Reply, serving, soon
+from tests.api_service import SALES, SOLO, SUPPORT, Api, Reply, soon
 from workers.store import NewMessage, PlannedStep
 
 RESULT = {
@@ -30,12 +28,6 @@ RESULT = {
     "processingTime": 12,
     "actions": [{"type": "archive", "status": "done", "detail": ""}],
 }
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
-    async with serving(redis_url, tmp_path) as api:
-        yield api
 
 
 async def submit(api: Api, **given: Any) -> Reply:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,12 +17,6 @@ from workers import clock
 from workers.broker import Broker
 from workers.metrics import REGISTRY
 from workers.store import NewMessage
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
-    async with serving(redis_url, tmp_path) as api:
-        yield api
 
 
 async def test_a_service_without_workers_is_degraded_but_takes_requests(api: Api) -> None:

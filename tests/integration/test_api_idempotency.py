@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,6 @@ from tests.api_service import Api, Reply, serving
 from workers.store.api_keys import new_key
 
 ONE: dict[str, Any] = {"messageId": "m1", "organizationId": "solo"}
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
-    async with serving(redis_url, tmp_path) as api:
-        yield api
 
 
 async def submit(

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from api.wiring import DIRECTORY
-from tests.api_service import ORGANIZATIONS, SALES, SOLO, SUPPORT, Api, serving
+from tests.api_service import ORGANIZATIONS, SALES, SOLO, SUPPORT, Api
 from workers.store import NewMessage
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
-    async with serving(redis_url, tmp_path) as api:
-        yield api
 
 
 async def test_organizations_are_shown_without_their_secrets(api: Api) -> None:

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from tests.api_service import Api, serving, soon
-from tests.graph_description import described_sandbox
 from tests.redis_process import free_port
 from tests.sandbox_process import SandboxProcess
 from workers.store import Subscription
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
-        yield running
-
-
-@pytest.fixture
-def mailbox(sandbox: SandboxProcess) -> str:
-    return sandbox.add_mailbox(f"m{uuid4().hex[:12]}@acme.example")
 
 
 @pytest.fixture

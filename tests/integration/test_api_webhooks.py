@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
-from tests.api_service import Api, serving
+from tests.api_service import Api
 from workers.store import Delivery
 
 AT = "2026-11-22T10:00:00.000Z"
 FAILED = Delivery("evt_1", "email.done", AT, "failed", 18, 500, "500: refused", 12, AT, {"messageId": "m1"})
 PATH = "/organizations/acme/webhooks"
-
-
-@pytest.fixture
-async def api(redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
-    async with serving(redis_url, tmp_path) as api:
-        yield api
 
 
 async def test_the_webhooks_are_listed_without_their_whole_address(api: Api) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import dramatiq
@@ -12,9 +11,8 @@ import pytest
 import redis
 
 from tests.econeura import econeura, environment
-from tests.pipeline_world import World, a_world
+from tests.pipeline_world import World
 from tests.running_worker import running
-from tests.sandbox_process import SandboxProcess, running_sandbox
 from tests.waiting import eventually
 from workers.broker import Broker
 from workers.errors import PermanentError
@@ -22,20 +20,10 @@ from workers.pipeline import processing
 from workers.store import NewJob
 from workers.store.answers import Kept
 
+pytestmark = pytest.mark.sandbox(described=False)
+
 ANA, BEA = "ana@cliente.example", "bea@cliente.example"
 QUESTION = "Ayuda con el acceso"
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
-        yield running
-
-
-@pytest.fixture
-async def world(sandbox: SandboxProcess, redis_url: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(sandbox, redis_url, tmp_path) as world:
-        yield world
 
 
 @pytest.fixture

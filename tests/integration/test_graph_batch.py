@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from tests.graph_access import graph_of
-from tests.graph_description import described_sandbox
 from tests.sandbox_process import SandboxProcess
 from workers.errors import AccessDenied, NotFound, TemporaryError, Throttled
 from workers.graph import batch, paths, request_ids
@@ -18,21 +16,9 @@ from workers.graph.batch import Part
 from workers.graph.client import Graph
 
 
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
-        yield running
-
-
 @pytest.fixture
 def mailboxes(sandbox: SandboxProcess) -> list[str]:
     return [sandbox.add_mailbox(f"m{uuid4().hex[:12]}@acme.example") for _ in range(7)]
-
-
-@pytest.fixture
-async def graph(sandbox: SandboxProcess, redis_url: str, tmp_path: Path) -> AsyncIterator[Graph]:
-    async with graph_of(sandbox, redis_url, tmp_path) as graph:
-        yield graph
 
 
 def get(mailbox: str, message_id: str) -> Part:

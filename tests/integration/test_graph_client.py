@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,7 +10,6 @@ import pytest
 from multidict import CIMultiDict
 
 from tests.graph_access import graph_of
-from tests.graph_description import described_sandbox
 from tests.sandbox_process import SandboxProcess
 from workers import logs
 from workers.errors import (
@@ -27,24 +25,6 @@ from workers.graph import changes, messages, paths, request_ids
 from workers.graph.client import Graph
 from workers.graph.replies import Reply
 from workers.metrics import REGISTRY
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
-        yield running
-
-
-@pytest.fixture
-def mailbox(sandbox: SandboxProcess) -> str:
-    """A mailbox of this test alone: faults and limits are asked for by mailbox."""
-    return sandbox.add_mailbox(f"m{uuid4().hex[:12]}@acme.example")
-
-
-@pytest.fixture
-async def graph(sandbox: SandboxProcess, redis_url: str, tmp_path: Path) -> AsyncIterator[Graph]:
-    async with graph_of(sandbox, redis_url, tmp_path) as graph:
-        yield graph
 
 
 async def read_inbox(graph: Graph, mailbox: str) -> None:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from tests.graph_access import graph_of
-from tests.graph_description import described_sandbox
 from tests.sandbox_process import SandboxProcess
 from workers.errors import Conflict, DeltaLinkExpired, NotFound, Throttled
 from workers.graph import categories, changes, drafts, messages
@@ -20,23 +15,6 @@ from workers.graph.changes import Page
 from workers.graph.client import Graph
 
 TAG = drafts.tag_of("acme", "AAMk/x+y=", "respond:acuse")
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
-        yield running
-
-
-@pytest.fixture
-def mailbox(sandbox: SandboxProcess) -> str:
-    return sandbox.add_mailbox(f"m{uuid4().hex[:12]}@acme.example")
-
-
-@pytest.fixture
-async def graph(sandbox: SandboxProcess, redis_url: str, tmp_path: Path) -> AsyncIterator[Graph]:
-    async with graph_of(sandbox, redis_url, tmp_path) as graph:
-        yield graph
 
 
 def methods(sandbox: SandboxProcess, mailbox: str) -> list[str]:

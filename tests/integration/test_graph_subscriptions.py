@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,10 +12,9 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.graph_access import graph_of, settings_for
-from tests.graph_description import described_sandbox
+from tests.graph_access import settings_for
 from tests.sandbox_process import SandboxProcess
-from tests.sandbox_webhook import Webhook, listening
+from tests.sandbox_webhook import Webhook
 from workers.errors import BadRequest, Conflict, NotFound, PermanentError, TemporaryError
 from workers.graph import notifications, rich, subscriptions
 from workers.graph.client import Graph
@@ -25,29 +22,6 @@ from workers.graph.notifications import Notification
 from workers.graph.rich import PrivateContentKey
 from workers.graph.subscriptions import Subscription
 from workers.graph.vouchers import NOTIFIER_APP_ID, Vouchers
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
-        yield running
-
-
-@pytest.fixture
-def mailbox(sandbox: SandboxProcess) -> str:
-    return sandbox.add_mailbox(f"m{uuid4().hex[:12]}@acme.example")
-
-
-@pytest.fixture
-async def graph(sandbox: SandboxProcess, redis_url: str, tmp_path: Path) -> AsyncIterator[Graph]:
-    async with graph_of(sandbox, redis_url, tmp_path) as graph:
-        yield graph
-
-
-@pytest.fixture
-async def webhook() -> AsyncIterator[Webhook]:
-    async with listening() as webhook:
-        yield webhook
 
 
 @pytest.fixture(scope="module")

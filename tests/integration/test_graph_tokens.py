@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -14,8 +14,8 @@ import trustme
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.graph_access import ORGANIZATION, graph_of, graph_session, organizations_for
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.graph_access import ORGANIZATION, graph_session, organizations_for
+from tests.sandbox_process import SandboxProcess
 from tests.self_signed import certificate_pair
 from workers.errors import AccessDenied, SettingsError, TemporaryError
 from workers.graph import paths
@@ -24,22 +24,7 @@ from workers.graph.tokens import App, Tokens
 from workers.organizations import Credential
 from workers.settings import load_settings
 
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
-        yield running
-
-
-@pytest.fixture
-def mailbox(sandbox: SandboxProcess) -> str:
-    return sandbox.add_mailbox(f"m{uuid4().hex[:12]}@acme.example")
-
-
-@pytest.fixture
-async def graph(sandbox: SandboxProcess, redis_url: str, tmp_path: Path) -> AsyncIterator[Graph]:
-    async with graph_of(sandbox, redis_url, tmp_path) as graph:
-        yield graph
+pytestmark = pytest.mark.sandbox(described=False)
 
 
 async def read_inbox(graph: Graph, mailbox: str) -> None:

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
-import redis
 
-from tests.lent_context import ACME, lent
+from tests.lent_context import ACME
 from workers.broker import Broker
 from workers.pipeline import catching_up
 from workers.pipeline.catching_up import catch_up
 from workers.pipeline.context import Context
-from workers.settings import load_settings
 from workers.store import NewMessage
 
 BOX = ACME.mailboxes[0]
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-async def context(redis_url: str, tmp_path: Path) -> AsyncIterator[Context]:
-    async with lent(load_settings(redis_url=redis_url, data_dir=tmp_path)) as context:
-        yield context
-
-
-@pytest.fixture
-def broker(redis_client: redis.Redis) -> Iterator[Broker]:
-    broker = Broker()
-    broker.connect(redis_client)
-    yield broker
-    broker.close()
 
 
 async def left_behind(context: Context, *names: str, hours: float = 1) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
-import pytest
 import redis
 from dramatiq import Message
 
@@ -22,20 +20,6 @@ from workers.settings import load_settings
 from workers.store import Change, Delivery, NewMessage
 
 ORG, BOX = "acme", "soporte@acme.example"
-
-
-@pytest.fixture
-async def context(redis_url: str, tmp_path: Path) -> AsyncIterator[Context]:
-    async with lent(load_settings(redis_url=redis_url, data_dir=tmp_path)) as context:
-        yield context
-
-
-@pytest.fixture
-def broker(redis_client: redis.Redis) -> Iterator[Broker]:
-    broker = Broker()
-    broker.connect(redis_client)
-    yield broker
-    broker.close()
 
 
 async def journal(context: Context, *, days_ago: float, lines: int = 250) -> None:
@@ -63,7 +47,7 @@ async def test_exported_lines_past_the_retention_go(context: Context, broker: Br
 
 async def test_what_webhooks_were_told_long_ago_goes(redis_url: str, broker: Broker, tmp_path: Path) -> None:
     webhook = Webhook(url="https://crm.acme.example/", secret=("env:CRM",))
-    settings = load_settings(redis_url=redis_url, data_dir=tmp_path)
+    settings = load_settings(redis_url=redis_url, data_dir=tmp_path, namespace="test")
     async with lent(settings, ACME.model_copy(update={"webhooks": {"crm": webhook}})) as context:
         webhooks, order = context.store.webhooks, context.store.keys.webhook_order(ORG, "crm")
         for number in range(3):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import redis
 
 from tests.lent_context import ACME, lent
@@ -16,19 +14,11 @@ from workers.pipeline.graph_upkeep import keep_in_touch, look_everywhere
 from workers.settings import load_settings
 
 
-@pytest.fixture
-def broker(redis_client: redis.Redis) -> Iterator[Broker]:
-    broker = Broker()
-    broker.connect(redis_client)
-    yield broker
-    broker.close()
-
-
 async def test_a_thousand_mailboxes_share_the_interval(
     broker: Broker, redis_client: redis.Redis, redis_url: str, tmp_path: Path
 ) -> None:
     many = ACME.model_copy(update={"mailboxes": tuple(f"m{n}@acme.example" for n in range(1000))})
-    async with lent(load_settings(redis_url=redis_url, data_dir=tmp_path), many) as context:
+    async with lent(load_settings(redis_url=redis_url, data_dir=tmp_path, namespace="test"), many) as context:
         before_ms = time.time() * 1000
         await look_everywhere(context, [many])
     stats = broker.stats()
@@ -45,7 +35,9 @@ async def test_a_large_organization_keeps_no_small_one_waiting(
 ) -> None:
     large = ACME.model_copy(update={"mailboxes": tuple(f"m{n}@acme.example" for n in range(500))})
     small = ACME.model_copy(update={"id": "small", "mailboxes": ("a@small.example",)})
-    async with lent(load_settings(redis_url=redis_url, data_dir=tmp_path), large, small) as context:
+    async with lent(
+        load_settings(redis_url=redis_url, data_dir=tmp_path, namespace="test"), large, small
+    ) as context:
         await look_everywhere(context, [large, small])
     assert broker.stats().waiting == 1
     (first_due,) = redis_client.zrange(broker.keys[0]["due"], 0, 0)
@@ -53,7 +45,7 @@ async def test_a_large_organization_keeps_no_small_one_waiting(
 
 
 async def test_few_mailboxes_hardly_wait(broker: Broker, redis_url: str, tmp_path: Path) -> None:
-    async with lent(load_settings(redis_url=redis_url, data_dir=tmp_path)) as context:
+    async with lent(load_settings(redis_url=redis_url, data_dir=tmp_path, namespace="test")) as context:
         await look_everywhere(context, [ACME])
     assert (broker.stats().waiting, broker.stats().delayed) == (1, 0)
 

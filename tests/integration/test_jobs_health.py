@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,20 +21,6 @@ from workers.settings import load_settings
 from workers.store import Subscription
 
 BOX = ACME.mailboxes[0]
-
-
-@pytest.fixture
-async def context(redis_url: str, tmp_path: Path) -> AsyncIterator[Context]:
-    async with lent(load_settings(redis_url=redis_url, data_dir=tmp_path)) as context:
-        yield context
-
-
-@pytest.fixture
-def broker(redis_client: redis.Redis) -> Iterator[Broker]:
-    broker = Broker()
-    broker.connect(redis_client)
-    yield broker
-    broker.close()
 
 
 @pytest.fixture
@@ -149,7 +135,7 @@ async def test_a_certificate_near_its_end_is_told_of(
     file = tmp_path / "acme.pem"
     file.write_bytes(issued.private_key_pem.bytes() + issued.cert_chain_pems[0].bytes())
     acme = ACME.model_copy(update={"client_secret": None, "certificate": f"file:{file}"})
-    async with lent(load_settings(redis_url=redis_url, data_dir=tmp_path), acme) as context:
+    async with lent(load_settings(redis_url=redis_url, data_dir=tmp_path, namespace="test"), acme) as context:
         figures = (await look_at_graph(context)).figures["organizations"]["acme"]
     assert figures["certificateDaysLeft"] == days
     assert any("certificate ends" in reason for reason in figures["reasons"]) == warns

@@ -9,27 +9,15 @@ from typing import Any
 
 import pytest
 
-from tests.graph_description import described_sandbox
 from tests.llm_server import LlmServer, hangs, llm_server, reads, refuses, says
 from tests.pipeline_world import World, a_world
 from tests.sandbox_process import SandboxProcess
 from workers.graph import drafts
 from workers.store import PlannedStep
 
+pytestmark = pytest.mark.sandbox("--sends-per-minute", "0")
+
 SIGNED = "Atentamente, Acme"
-
-
-@pytest.fixture(scope="module")
-def sandbox_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    options = ("--no-samples", "--sends-per-minute", "0")
-    with described_sandbox(tmp_path_factory.mktemp("sandbox"), *options) as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(sandbox_of_module: SandboxProcess) -> Iterator[SandboxProcess]:
-    yield sandbox_of_module
-    sandbox_of_module.admin("DELETE", "faults")
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.graph_access import ORGANIZATION
-from tests.graph_description import described_sandbox
 from tests.pipeline_world import RULES, World, a_world
 from tests.sandbox_process import SandboxProcess
 from workers.pipeline import announcing, death, processing
@@ -28,12 +27,6 @@ url = "https://siem.acme.example/"
 secret = ["env:NEW", "env:OLD"]
 events = ["email.dead", "job.failed"]
 """
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
-        yield running
 
 
 @pytest.fixture

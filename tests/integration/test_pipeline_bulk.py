@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.graph_description import described_sandbox
 from tests.pipeline_world import World, a_world
 from tests.sandbox_process import SandboxProcess
 from workers.pipeline import bulk
@@ -18,12 +17,6 @@ name = "todas"
 when = { min_confidence = 0.0 }
 then = [ { categorize = "Visto" } ]
 """
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,17 @@ import pytest
 from tests.graph_access import ORGANIZATION
 from tests.like_mails import corrections, rows, signatures
 from tests.pipeline_world import World, a_world
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.sandbox_process import SandboxProcess
 from workers.analysis.learning import Adjustment
 from workers.errors import NotFound
 from workers.pipeline.adjustments import Adjustments
 from workers.pipeline.learning import Said, labels_of, learn
 
+pytestmark = pytest.mark.sandbox(described=False)
+
 KIND, RIGHT = "es-claims", "finance"
 BOOKINGS = "es-bookings"
 NO_RULES = ""
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
-        yield running
 
 
 @pytest.fixture

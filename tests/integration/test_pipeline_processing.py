@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-
 import pytest
 
 from tests.graph_access import ORGANIZATION
-from tests.graph_description import described_sandbox
-from tests.pipeline_world import RULES, World, a_world
+from tests.pipeline_world import RULES, World
 from tests.sandbox_process import SandboxProcess
 from workers.errors import Busy
 from workers.pipeline import death, processing
 from workers.store import NewMessage
 
 INVOICE, QUESTION = "Factura 42", "Ayuda con el acceso"
-
-
-@pytest.fixture(scope="module")
-def sandbox_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(sandbox_of_module: SandboxProcess) -> Iterator[SandboxProcess]:
-    yield sandbox_of_module
-    sandbox_of_module.admin("DELETE", "faults")
-    sandbox_of_module.behave(delta_partial_share=0.0, ignores_if_match=False)
-
-
-@pytest.fixture
-async def world(sandbox: SandboxProcess, redis_url: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(sandbox, redis_url, tmp_path) as world:
-        yield world
 
 
 async def planned(world: World, subject: str, *done: str) -> str:

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.graph_description import described_sandbox
 from tests.pipeline_world import World, a_world
 from tests.sandbox_process import SandboxProcess
 from tests.sandbox_webhook import Webhook
 from workers.graph.vouchers import Vouchers
 from workers.pipeline import rich_content, subscribing
 from workers.store import ContentKeyPair, Subscription
-
-
-@pytest.fixture(scope="module")
-def sandbox_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(sandbox_of_module: SandboxProcess) -> Iterator[SandboxProcess]:
-    yield sandbox_of_module
-    sandbox_of_module.admin("DELETE", "faults")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,35 +14,16 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.graph_description import described_sandbox
 from tests.pipeline_world import RULES, Work, World, a_world
 from tests.sandbox_process import SandboxProcess
 from workers.errors import LostClaim
 from workers.graph import drafts
 
+pytestmark = pytest.mark.sandbox("--sends-per-minute", "0")
+
 SUBJECTS = {"respond": "Ayuda con el acceso", "forward": "Factura 42"}
 # More than any message here needs; a fault on a call that is never made does nothing.
 MOST_CALLS = 14
-
-
-@pytest.fixture(scope="module")
-def sandbox_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    options = ("--no-samples", "--sends-per-minute", "0")
-    with described_sandbox(tmp_path_factory.mktemp("sandbox"), *options) as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(sandbox_of_module: SandboxProcess) -> Iterator[SandboxProcess]:
-    yield sandbox_of_module
-    sandbox_of_module.admin("DELETE", "faults")
-    sandbox_of_module.behave(sent_copy_lag_s=0.0, sent_copy_changes_id=False)
-
-
-@pytest.fixture
-async def world(sandbox: SandboxProcess, redis_url: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(sandbox, redis_url, tmp_path) as world:
-        yield world
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,6 @@ import pytest
 from aiohttp import web
 
 from tests.graph_access import ORGANIZATION
-from tests.graph_description import described_sandbox
 from tests.pipeline_world import RULES, World, a_world
 from tests.sandbox_process import SandboxProcess
 from tests.sandbox_webhook import Webhook
@@ -21,18 +20,6 @@ from workers.pipeline import subscribing
 from workers.store import Subscription
 
 NOTHING = {"created": 0, "renewed": 0, "removed": 0, "failed": 0}
-
-
-@pytest.fixture(scope="module")
-def sandbox_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(sandbox_of_module: SandboxProcess) -> Iterator[SandboxProcess]:
-    yield sandbox_of_module
-    sandbox_of_module.admin("DELETE", "faults")
 
 
 @pytest.fixture

@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.graph_description import described_sandbox
-from tests.pipeline_world import World, a_world
+from tests.pipeline_world import World
 from tests.sandbox_process import SandboxProcess
 from workers.errors import TemporaryError
 from workers.graph import changes
 from workers.pipeline import counting
 
+pytestmark = pytest.mark.sandbox("--sends-per-minute", "0")
+
 REST = {"body": "Hola", "from": "ana@cliente.example"}
-
-
-@pytest.fixture(scope="module")
-def sandbox_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with described_sandbox(
-        tmp_path_factory.mktemp("sandbox"), "--no-samples", "--sends-per-minute", "0"
-    ) as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(sandbox_of_module: SandboxProcess) -> Iterator[SandboxProcess]:
-    yield sandbox_of_module
-    sandbox_of_module.admin("DELETE", "faults")
-
-
-@pytest.fixture
-async def world(sandbox: SandboxProcess, redis_url: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(sandbox, redis_url, tmp_path) as world:
-        yield world
 
 
 def deliver(world: World, count: int, subject: str = "Factura {n}", **mail: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from uuid import uuid4
 import pytest
 
 from tests.graph_access import settings_for
-from tests.graph_description import described_sandbox
 from tests.lent_context import lent
 from tests.sandbox_process import SandboxProcess
 from workers.graph import drafts, paths
@@ -22,12 +21,6 @@ from workers.reports.mailing import mail_report
 
 DAY = date(2026, 11, 21)
 PAGE = "<!doctype html><p>Informe</p>"
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with described_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
-        yield running
 
 
 @pytest.fixture

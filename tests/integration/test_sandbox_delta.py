@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from urllib.parse import unquote
 
 import pytest
 
 from tests.sandbox_client import Conversation, conversation, escaped
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.sandbox_process import SandboxProcess
 
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as process:
-        yield process
+pytestmark = pytest.mark.sandbox(described=False)
 
 
 @pytest.fixture
 async def graph(sandbox: SandboxProcess) -> AsyncIterator[Conversation]:
     async with conversation(sandbox) as talk:
         yield talk
-
-
-@pytest.fixture
-def mailbox(sandbox: SandboxProcess, request: pytest.FixtureRequest) -> str:
-    return sandbox.add_mailbox(f"{abs(hash(request.node.nodeid))}@acme.example")
 
 
 def delta_of(mailbox: str, query: str = "$select=subject,categories") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -12,31 +12,15 @@ import orjson
 import pytest
 
 from tests.sandbox_client import Conversation, conversation, escaped
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.sandbox_process import SandboxProcess
 
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as process:
-        yield process
+pytestmark = pytest.mark.sandbox(described=False)
 
 
 @pytest.fixture
 async def graph(sandbox: SandboxProcess) -> AsyncIterator[Conversation]:
     async with conversation(sandbox) as talk:
         yield talk
-
-
-@pytest.fixture
-def mailbox(sandbox: SandboxProcess, request: pytest.FixtureRequest) -> str:
-    return sandbox.add_mailbox(f"{abs(hash(request.node.nodeid))}@acme.example")
-
-
-@pytest.fixture(autouse=True)
-def as_before(sandbox: SandboxProcess) -> Iterator[None]:
-    yield
-    sandbox.admin("DELETE", "faults")
-    sandbox.behave(latency_ms=0, sends_per_min=30, requests_per_10_min=10_000)
 
 
 def send_to_someone(subject: str = "x") -> dict[str, Any]:

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.sandbox_client import Conversation, conversation, escaped
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.sandbox_process import SandboxProcess
+
+pytestmark = pytest.mark.sandbox("--sends-per-minute", "0", described=False)
 
 TAG = "String {00020329-0000-0000-c000-000000000046} Name econeura"
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(
-        tmp_path_factory.mktemp("sandbox"), "--no-samples", "--sends-per-minute", "0"
-    ) as process:
-        yield process
 
 
 @pytest.fixture
 async def graph(sandbox: SandboxProcess) -> AsyncIterator[Conversation]:
     async with conversation(sandbox) as talk:
         yield talk
-
-
-@pytest.fixture
-def mailbox(sandbox: SandboxProcess, request: pytest.FixtureRequest) -> str:
-    return sandbox.add_mailbox(f"{abs(hash(request.node.nodeid))}@acme.example")
 
 
 def question(sandbox: SandboxProcess, mailbox: str, **mail: Any) -> str:

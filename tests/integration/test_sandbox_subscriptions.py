@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -21,33 +21,22 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from tests.sandbox_client import Conversation, conversation, escaped
-from tests.sandbox_process import SandboxProcess, running_sandbox
-from tests.sandbox_webhook import Webhook, listening
+from tests.sandbox_process import SandboxProcess
+from tests.sandbox_webhook import Webhook
 from tests.self_signed import certificate_pair
 
+pytestmark = pytest.mark.sandbox(described=False)
 
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as process:
-        process.behave(notification_backoff_s=0.05)
-        yield process
+
+@pytest.fixture(autouse=True)
+def impatient(sandbox: SandboxProcess) -> None:
+    sandbox.behave(notification_backoff_s=0.05)
 
 
 @pytest.fixture
 async def graph(sandbox: SandboxProcess) -> AsyncIterator[Conversation]:
     async with conversation(sandbox) as talk:
         yield talk
-
-
-@pytest.fixture
-async def webhook() -> AsyncIterator[Webhook]:
-    async with listening() as hook:
-        yield hook
-
-
-@pytest.fixture
-def mailbox(sandbox: SandboxProcess, request: pytest.FixtureRequest) -> str:
-    return sandbox.add_mailbox(f"{abs(hash(request.node.nodeid))}@acme.example")
 
 
 def in_minutes(minutes: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,12 @@ import pytest
 from tests.econeura import econeura, environment
 from tests.graph_access import ORGANIZATION
 from tests.pipeline_world import World, a_world
-from tests.sandbox_process import SandboxProcess, running_sandbox
+from tests.sandbox_process import SandboxProcess
 from tests.sandbox_webhook import Webhook
 from workers.graph import subscriptions as graph_subscriptions
 from workers.pipeline import subscribing
 
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-samples") as running:
-        yield running
+pytestmark = pytest.mark.sandbox(described=False)
 
 
 @pytest.fixture
