@@ -44,8 +44,16 @@ _WROTE_START = re.compile(
     r"[ \t>*]{0,6}(?:(?:On|El|Le|Am|Em|Il|Op|Den|A|\d{4}-\d\d-\d\d|\d\d?/\d\d?/\d{2,4})\b"
     r"|[^\n]{0,80}<[^\n\s]{1,80}@)"
 )
-_RULER = r"[ \t>]{0,6}[-_]{0,40}[ \t]?"
-_ORIGINAL_NAMES = either(r"""
+
+
+def _ruled_title(titles: str, hints: tuple[str, ...]) -> Hinted:
+    """One of these titles alone on its line, between rulers or none."""
+    line = rf"^[ \t>]{{0,6}}[-_]{{0,40}}[ \t]?{either(titles)}[ \t]?:?[ \t]?[-_]{{0,40}}[ \t]*$"
+    return Hinted(re.compile(line, re.IGNORECASE | re.MULTILINE), hints)
+
+
+_ORIGINAL = _ruled_title(
+    r"""
     Original Message
     Original Appointment
     Mensaje original
@@ -56,17 +64,11 @@ _ORIGINAL_NAMES = either(r"""
     Ursprüngliche Nachricht
     Messaggio originale
     Oorspronkelijk bericht
-""")
-_ORIGINAL = Hinted(
-    re.compile(rf"^{_RULER}{_ORIGINAL_NAMES}[ \t]?:?[-_]{{0,40}}[ \t]*$", re.IGNORECASE | re.MULTILINE),
-    (
-        "original",
-        "origine",
-        "ursprüngliche",
-        "oorspronkelijk",
-    ),
+""",
+    ("original", "origine", "ursprüngliche", "oorspronkelijk"),
 )
-_FORWARDED_NAMES = either(r"""
+_FORWARDED = _ruled_title(
+    r"""
     Forwarded message
     Begin forwarded message
     Forwarded by [^\n]{1,100}(?:\n[^\n]{1,30}-{3})?
@@ -78,9 +80,7 @@ _FORWARDED_NAMES = either(r"""
     Weitergeleitete Nachricht
     Messaggio inoltrato
     Doorgestuurd bericht
-""")
-_FORWARDED = Hinted(
-    re.compile(rf"^{_RULER}{_FORWARDED_NAMES}[ \t]?:?[ \t]?-{{0,40}}[ \t]*$", re.IGNORECASE | re.MULTILINE),
+""",
     (
         "forward",
         "reenviad",

@@ -185,10 +185,12 @@ async def _hand_over(context: Context, record: Record, planned: Record) -> None:
         **{f"step:{step.index}": step.to_json() for step in planned.steps},
     }
     is_paused = bool(planned.decision and planned.decision["paused"])
-    following = None if is_paused else next_step(planned)
+    if is_paused:
+        await ending.finish(context, planned, "skipped", "paused", written=written)
+        return
+    following = next_step(planned)
     if following is None:
-        state, reason = ("skipped", "paused") if is_paused else ("done", "")
-        await ending.finish(context, planned, state, reason, written=written)  # type: ignore[arg-type]
+        await ending.finish(context, planned, "done", "", written=written)
         return
     # The plan and the end of our claim in one write: the action's worker can begin at once.
     await context.store.ledger.save(record, written, state="acting", release=True)
