@@ -92,20 +92,20 @@ def service(
 def test_done_messages_are_told_once_and_signed(
     service: Service, sandbox: SandboxProcess, receiver: Receiver
 ) -> None:
-    ids = [
-        str(sandbox.deliver(BOX, subject=f"Hola {n}", body="¿Qué tal va todo?")[0]["id"]) for n in range(20)
-    ]
     # The first try of each is refused: what is tried again has the same id and the same body.
     tries: dict[str, list[Heard]] = {}
 
     def refuse_first(heard: Heard) -> tuple[int, dict[str, str], bytes]:
         tries.setdefault(heard.id, []).append(heard)
-        return (503 if len(tries[heard.id]) == 1 and heard.data["messageId"] in ids else 204), {}, b""
+        return (503 if len(tries[heard.id]) == 1 else 204), {}, b""
 
     receiver.answer = refuse_first
+    ids = [
+        str(sandbox.deliver(BOX, subject=f"Hola {n}", body="¿Qué tal va todo?")[0]["id"]) for n in range(20)
+    ]
     wait_for(lambda: sum(len(some) == 2 for some in tries.values()) >= 20, timeout_s=60, what="all told")
     receiver.answer = lambda _: (204, {}, b"")
-    told = [some for some in tries.values() if some[0].data["messageId"] in ids]
+    told = [some for some in tries.values() if some[0].data.get("messageId") in ids]
     assert sorted(some[0].data["messageId"] for some in told) == sorted(ids)
     for first, second in told:
         assert first.body == second.body and first.type == "email.done"
