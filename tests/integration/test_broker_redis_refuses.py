@@ -118,6 +118,35 @@ def test_outcomes_and_sends_wait_until_redis_takes_them(server: RedisProcess, pl
     client.close()
 
 
+def test_a_worker_outlives_a_permission_that_it_lacks_for_a_while(server: RedisProcess) -> None:
+    gate, runs = threading.Event(), list[int]()
+    client = server.client()
+    client.acl_setuser("worker", enabled=True, nopass=True, keys="*", commands=["+@all"])
+    producer, broker = Broker("test"), Broker("test")
+    producer.connect(client)
+    broker.connect(redis.Redis(port=server.port, username="worker", password="any"))
+
+    @dramatiq.actor(broker=broker)
+    def note(number: int) -> None:
+        runs.append(number)
+        gate.wait(20)
+
+    with running(broker):
+        producer.enqueue(note.message(1))
+        eventually(lambda: runs)
+        client.acl_setuser("worker", enabled=True, commands=["-evalsha", "-eval"])
+        before = exchange_failures()
+        gate.set()
+        eventually(lambda: exchange_failures() >= before + 2)
+        producer.enqueue(note.message(2))
+        client.acl_setuser("worker", enabled=True, commands=["+evalsha", "+eval"])
+        eventually(lambda: runs == [1, 2])
+        eventually(lambda: not producer.stats().sizes)
+    assert producer.stats().workers == 0
+    broker.close()
+    producer.close()
+
+
 def test_a_cluster_that_is_down_is_waited_for(tmp_path: Path) -> None:
     arguments = ("--cluster-enabled", "yes")
     server = RedisProcess(tmp_path / "redis", port=low_port(), arguments=arguments).start()

@@ -17,10 +17,14 @@ if at_bell then
   field, sequence = 'bell', tonumber(string.sub(ARGV[2], 2))
 end
 
+pass_when_full(WORKER)
 if not redis.call('ZSCORE', LEASES, lease) then
+  if at_bell then
+    -- The ring that it heard is for somebody else.
+    ring()
+  end
   return {'fenced'}
 end
-pass_when_full(WORKER)
 local now = clock()
 local last = redis.call('HMGET', WORKER, field, 'refused', 'alone')
 if tonumber(last[1] or 0) >= sequence then

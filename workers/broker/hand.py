@@ -14,7 +14,7 @@ from workers.broker import leases
 from workers.broker.delivery import Again, Dead, Delivery, Next, Settlement
 from workers.broker.encoding import encode, level_of
 from workers.broker.keys import PRIORITIES, Keys
-from workers.broker.scripts import AWAY, EXCHANGE, Client
+from workers.broker.scripts import AWAY, EXCHANGE, TROUBLE, Client
 from workers.logs import get_logger
 
 log = get_logger("broker")
@@ -65,6 +65,7 @@ class Hand:
         """Our lease was ended by another; the next exchange will be told so."""
         self.is_leaving = False
         """The worker stops: what is cut short was not tried."""
+        # They name deliveries, and go on over leases: what was said of one is never taken for another.
         self._sequence = 0
         self._bells = 0
         self._at_bell = b""
@@ -88,7 +89,6 @@ class Hand:
         started = time.monotonic()
         leases.take(self.client, self.keys, lease)
         self.lease, self.valid_until = lease, started + leases.LEASE_S
-        self._sequence = 0
 
     def exchange(self, wanted: int, *, elsewhere: int = 0) -> Taken | None:
         """Hand in the outbox and take up to `wanted` messages in one step; None: our lease was given away.
@@ -172,7 +172,11 @@ class Hand:
         Outcomes that are no longer known are given back: their messages run again.
         """
         hand = self.keys.of_worker(self.lease)[0]
-        unknown = set(self.client.hkeys(hand)) - just_taken - self.held.keys()
+        try:
+            unknown = set(self.client.hkeys(hand)) - just_taken - self.held.keys()
+        except TROUBLE:
+            # After the next call, then: what this one took must not be forgotten over it.
+            return
         if self._at_bell:
             unknown = {each for each in unknown if not each.startswith(self._at_bell)}
         if self._lost_at_bell:

@@ -12,7 +12,7 @@ from workers.broker.hand import Hand, Taken, report_refused
 from workers.broker.leases import LeaseThread
 from workers.broker.pace import Pace
 from workers.broker.prefetch import Prefetch
-from workers.broker.scripts import AWAY
+from workers.broker.scripts import TROUBLE
 from workers.broker.source import Source
 from workers.broker.work_queue import Ready, WorkQueue
 from workers.logs import get_logger
@@ -70,10 +70,10 @@ class Intake:
 
     def next(self, timeout_s: float) -> Delivery | None:
         """The next message to run, None if there was none in time. Settles meanwhile what was finished."""
-        if not self._ready:
-            with self._lock:
+        with self._lock:
+            if not self._ready:
                 self._work_until(time.monotonic() + timeout_s)
-        return self._ready.popleft() if self._ready else None
+            return self._ready.popleft() if self._ready else None
 
     def settle(self, delivery: Delivery) -> None:
         """A delivery is over, its outcome is on it. Redis hears of it with the next exchange."""
@@ -112,9 +112,9 @@ class Intake:
             try:
                 with self._lock:
                     given_back = source.hand.leave()
-            except AWAY as away:
+            except TROUBLE as trouble:
                 # The lease runs out, and another worker gives back what we held.
-                log.warning("left without saying so", error=str(away))
+                log.warning("left without saying so", error=str(trouble))
             else:
                 if given_back:
                     log.info("messages given back at stop", count=given_back)
@@ -202,8 +202,11 @@ class Intake:
             and (is_called or self._outstanding <= self._prefetch.refill_at)
             and source.may_ask(now, self._outstanding)
             and self._pace.allows(now, self.line.run_s) > 0
-            and not any(each.runs_alone for each in self._sources if each is not source)
+            and not self._another_runs_alone(source)
         )
+
+    def _another_runs_alone(self, source: Source) -> bool:
+        return any(each.runs_alone for each in self._sources if each is not source)
 
     def _exchange(self, source: Source, wanted: int) -> bool:
         hand = source.hand
@@ -213,14 +216,15 @@ class Intake:
                 hand.register()
             elsewhere = max(self._outstanding - len(hand.held) + len(hand.outbox), 0)
             taken = hand.exchange(wanted, elsewhere=elsewhere)
-        except AWAY as away:
-            source.failed(away)
+        except TROUBLE as trouble:
+            # Also what no waiting mends by itself: a worker that ended here would hold its messages for ever.
+            source.failed(trouble)
             return False
         source.answered()
         if taken is None:
             self._lose(source)
         else:
-            self._take_in(source, taken)
+            self._ready += self._take_in(source, taken)
         return True
 
     def _answer_the_door(self, source: Source) -> None:
@@ -232,35 +236,33 @@ class Intake:
         if reply is None or isinstance(reply, Exception):
             source.hand.not_heard(call)
             return
-        try:
-            taken = source.hand.heard(call, reply)
-        except AWAY as away:
-            source.failed(away)
-            return
+        taken = source.hand.heard(call, reply)
         if taken is None or not taken.mode:
             return
-        if self.is_draining or not self._is_consumed:
+        if self.is_draining or not self._is_consumed or self._another_runs_alone(source):
             for delivery in self._accept(source.hand, taken):
                 source.hand.outbox.append(delivery.settled("given_back"))
             self._exchange(source, 0)
             source.was_rung = True
             return
         source.was_rung = False
-        self._take_in(source, taken)
-        while self._feeds_line and self._ready:
-            self.line.put(Ready(self._ready.popleft()))
+        for delivery in self._take_in(source, taken):
+            if self._feeds_line:
+                self.line.put(Ready(delivery))
+            else:
+                self._ready.append(delivery)
 
-    def _take_in(self, source: Source, taken: Taken) -> None:
+    def _take_in(self, source: Source, taken: Taken) -> list[Delivery]:
         hand = source.hand
         deliveries = self._accept(hand, taken)
         self._outstanding += len(deliveries)
-        self._ready.extend(deliveries)
         if deliveries:
             self._pace.note_taken(len(deliveries), time.monotonic(), self.line.run_s)
         # More than fits into one call, or settled without being run: at once.
         source.pending_since = 0.0 if hand.is_settled else time.monotonic() - _LINGER_S
         if taken.mode:
             source.plan(taken, -(-self._threads // len(self._sources)))
+        return deliveries
 
     def _lose(self, source: Source) -> None:
         """Our lease was given away: nothing of it may start any more, and what ends is refused."""
@@ -303,6 +305,8 @@ class Intake:
             until = min(until, max(source.due_at, now + 0.0005))
         if self.line.has_sleepers_to_spare:
             until = min(until, now + _LINGER_S)
+        elif self.line.is_waiting:
+            until = min(until, now + _UNSTARTED_S)
         if self._pace.next_at > now:
             until = min(until, self._pace.next_at)
         is_busy = any(source.is_open for source in self._sources)

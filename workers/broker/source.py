@@ -34,7 +34,7 @@ class Source:
         self.pending_since = 0.0
         """Since when outcomes wait to be handed in; 0: none does."""
         self.backoff_s = 0.0
-        """Redis is away, and we try again after so long; 0: it is there."""
+        """Redis does not take our calls, and we try again after so long; 0: it does."""
 
     @property
     def runs_alone(self) -> bool:
@@ -77,13 +77,13 @@ class Source:
 
     def failed(self, error: Exception) -> None:
         if not self.backoff_s:
-            log.warning("redis is away, outcomes are held", error=str(error))
+            log.warning("redis does not take our calls, outcomes are held", error=str(error))
         self.backoff_s = min(max(2 * self.backoff_s, _FIRST_BACKOFF_S), _LONGEST_BACKOFF_S)
         self.not_before = time.monotonic() + self.backoff_s
 
     def answered(self) -> None:
         if self.backoff_s:
-            log.info("redis is back")
+            log.info("redis takes our calls again")
             self.backoff_s = self.not_before = 0.0
 
     def rung(self) -> None:
