@@ -15,6 +15,7 @@ from tests.graph_access import ORGANIZATION
 from tests.pipeline_world import RULES, World, a_world
 from tests.sandbox_process import SandboxProcess
 from tests.sandbox_webhook import Webhook
+from workers.graph import subscriptions as graph_subscriptions
 from workers.organizations import Organization
 from workers.pipeline import subscribing
 from workers.store import Subscription
@@ -217,25 +218,64 @@ async def test_an_organization_that_is_gone_leaves_nothing_once_its_subscription
     assert {one.id for one in await world.context.store.subscriptions.all()} == {mine.id, "b"}
 
 
-async def test_those_of_an_organization_that_shares_the_app_are_left_alone(
-    world: World, tmp_path: Path
-) -> None:
-    other = world.sandbox.add_mailbox(f"otro-{world.mailbox}")
-    run = world.sandbox.run
-    second = f"""
-    [organizations.hermana]
-    tenant_id = "{run["tenant_id"]}"
-    client_id = "{run["client_id"]}"
-    client_secret = "file:{tmp_path / "credential"}"
-    mailboxes = ["{other}"]
-    """
-    world.configure(rules=second)
-    known = world.context.organizations
-    for expected in ({"created": 1}, {}):
-        for organization in known:
-            counts = await subscribing.reconcile(world.context, organization)
-            assert {name: count for name, count in counts.items() if count} == expected
-    assert {one.mailbox for one in await world.context.store.subscriptions.all()} == {world.mailbox, other}
+class TestAnOrganizationThatSharesTheApp:
+    @pytest.fixture(autouse=True)
+    def sister(self, world: World, tmp_path: Path) -> str:
+        """Its mailbox."""
+        mailbox = world.sandbox.add_mailbox(f"otro-{world.mailbox}")
+        run = world.sandbox.run
+        world.configure(
+            rules=f"""
+            [organizations.hermana]
+            tenant_id = "{run["tenant_id"]}"
+            client_id = "{run["client_id"]}"
+            client_secret = "file:{tmp_path / "credential"}"
+            mailboxes = ["{mailbox}"]
+            """
+        )
+        return mailbox
+
+    async def reconciled(self, world: World, organization_id: str) -> dict[str, int]:
+        organization = world.context.organization(organization_id)
+        counts = await subscribing.reconcile(world.context, organization)
+        return {what: count for what, count in counts.items() if count}
+
+    async def test_keeps_its_own(self, world: World, sister: str) -> None:
+        for expected in ({"created": 1}, {}):
+            for organization_id in ("acme", "hermana"):
+                assert await self.reconciled(world, organization_id) == expected
+        assert {one.mailbox for one in await world.context.store.subscriptions.all()} == {
+            world.mailbox,
+            sister,
+        }
+
+    async def test_keeps_one_that_is_made_just_now(self, world: World, sister: str) -> None:
+        made = await graph_subscriptions.create(
+            world.context.graph_of("hermana"),
+            resource=graph_subscriptions.resource_of(sister, "inbox"),
+            notification_url=f"{world.context.settings.public_url}/listen",
+            client_state="not noted yet",
+        )
+        assert await self.reconciled(world, "acme") == {"created": 1}
+        assert made.id in {
+            one["id"] for one in world.sandbox.admin("GET", "state", summary=1)["subscriptions"]
+        }
+        assert await self.reconciled(world, "hermana") == {"removed": 1, "created": 1}
+
+    async def test_replaces_what_it_lost_track_of_itself(self, world: World, sister: str) -> None:
+        await self.reconciled(world, "hermana")
+        await world.context.store.redis.delete(world.context.store.keys.subscriptions())
+        for organization_id, expected in (
+            ("acme", {"created": 1}),
+            ("hermana", {"removed": 1, "created": 1}),
+            ("acme", {}),
+        ):
+            assert await self.reconciled(world, organization_id) == expected
+
+    async def test_has_what_it_no_longer_wants_ended(self, world: World, sister: str) -> None:
+        await self.reconciled(world, "hermana")
+        world.configure(mailboxes=[world.mailbox, sister])
+        assert await self.reconciled(world, "acme") == {"removed": 1, "created": 2}
 
 
 async def test_many_are_made_a_few_at_a_time(world: World, webhook: Webhook) -> None:

@@ -49,6 +49,11 @@ def resource_of(mailbox: str, folder: str) -> str:
     return f"users/{user}/mailFolders('{name}')/messages"
 
 
+def mailbox_of(resource: str) -> str:
+    """The mailbox whose messages a resource names, in lower case: its address, or what Graph calls it by."""
+    return _spelled_plainly(resource).removeprefix("users/").partition("/")[0]
+
+
 def same_resource(one: str, other: str) -> bool:
     """Whether two resources name the same messages, as far as spelling goes: Graph may spell ours anew."""
     return _spelled_plainly(one) == _spelled_plainly(other)

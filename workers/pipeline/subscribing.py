@@ -33,22 +33,25 @@ async def reconcile(context: Context, organization: Organization) -> dict[str, i
     """
     counts = Counter({"created": 0, "renewed": 0, "removed": 0, "failed": 0})
     wanted = dict.fromkeys(_wanted(context, organization))
-    present = {subscription.id for subscription in await at_graph(context, organization.id)}
+    present = {subscription.id: subscription for subscription in await at_graph(context, organization.id)}
     kept: dict[Place, Subscription] = {}
-    of_others = set()
+    own, of_others = set(), set()
     for subscription in await context.store.subscriptions.all():
         if subscription.organization_id != organization.id:
             # Of one that shares the app: Graph lists them together.
             if context.organizations.get(subscription.organization_id) is not None:
                 of_others.add(subscription.id)
             continue
+        own.add(subscription.id)
         place = (subscription.mailbox, subscription.folder)
         if subscription.id in present and place in wanted and place not in kept:
             kept[place] = subscription
         else:
             await context.store.subscriptions.delete(subscription.id)
     graph = context.graph_of(organization.id)
-    for stray in present - of_others - {subscription.id for subscription in kept.values()}:
+    for stray in present.keys() - of_others - {subscription.id for subscription in kept.values()}:
+        if stray not in own and _may_be_of_others(context, organization, present[stray]):
+            continue
         # Not wanted, or one whose secret we do not know: it cannot be told from a forgery.
         await graph_subscriptions.delete(graph, stray)
         counts["removed"] += 1
@@ -108,6 +111,18 @@ async def remove(context: Context, organization_id: str, subscription_id: str) -
     """End a subscription at Graph and forget it."""
     await graph_subscriptions.delete(context.graph_of(organization_id), subscription_id)
     await context.store.subscriptions.delete(subscription_id)
+
+
+def _may_be_of_others(
+    context: Context, organization: Organization, unknown: graph_subscriptions.Subscription
+) -> bool:
+    """Whether an organization that shares the app may have made it just now, or will replace it itself."""
+    is_shared = any(
+        other.id != organization.id and other.client_id.lower() == organization.client_id.lower()
+        for other in context.organizations
+    )
+    # Where Graph spells the mailbox as an id it cannot be told whose it is; unwanted ones end by themselves.
+    return is_shared and graph_subscriptions.mailbox_of(unknown.resource) not in organization.mailboxes
 
 
 def _wanted(context: Context, organization: Organization) -> list[tuple[str, str]]:
