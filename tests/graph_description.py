@@ -48,6 +48,9 @@ class Description:
     def check_call(self, call: dict[str, Any]) -> None:
         """A call in the sandbox's journal: a described operation, its options, its body; AssertionError."""
         named = f"{call['method']} {call['endpoint']}"
+        asked = ", ".join(call["prefer"])
+        assert 'IdType="ImmutableId"' in asked, f"{named} would answer with ids that a move changes"
+        assert "odata.maxpagesize=" in asked or not call["endpoint"].endswith("/delta"), f"{named}: page size"
         operation = self._operations.get((call["method"], _nameless(call["endpoint"])))
         assert operation is not None, f"{named} is not described"
         options = {one["name"]: one.get("schema", {}) for one in self._options(operation)}
@@ -57,6 +60,7 @@ class Description:
             _check_option(f"{named}: {name}", value, options[name])
         if call["body"] is None:
             assert "requestBody" not in operation or call["method"] == "POST", f"{named} needs a body"
+            assert call["content_type"] is None, f"{named} names the type of a body that it does not have"
             return
         assert "requestBody" in operation, f"{named} takes no body"
         assert (call["content_type"] or "").startswith("application/json"), named
@@ -156,9 +160,9 @@ def _kind_of(call: dict[str, Any]) -> str:
     options = {
         name: value for name, value in parse_qs(call["query"]).items() if name not in free or not value
     }
-    return repr(
-        (call["method"], call["endpoint"], sorted(parse_qs(call["query"])), options, _shape(call["body"]))
-    )
+    asked = (sorted(call["prefer"]), call["content_type"])
+    named = (call["method"], call["endpoint"], sorted(parse_qs(call["query"])))
+    return repr((*named, options, asked, _shape(call["body"])))
 
 
 def _shape(value: Any) -> Any:

@@ -98,6 +98,19 @@ async def test_a_batch_that_fails_as_a_whole_is_the_outcome_of_each_part(
         sandbox.admin("DELETE", "faults", number=number)
 
 
+async def test_a_throttled_batch_pauses_all_its_mailboxes(
+    sandbox: SandboxProcess, mailboxes: list[str], graph: Graph
+) -> None:
+    parts = [get(mailbox, "AAMkAGone=") for mailbox in mailboxes[:2]]
+    number = sandbox.fault("status", endpoint="/$batch", status=429, retry_after_s=30)
+    assert [type(outcome) for outcome in await batch.run(graph, parts)] == [Throttled, Throttled]
+    sandbox.admin("DELETE", "faults", number=number)
+    before = last_call(sandbox)
+    for refused in await batch.run(graph, parts):
+        assert isinstance(refused, Throttled) and 20 < (refused.retry_after_s or 0) < 40
+    assert sandbox.calls(after=before) == []
+
+
 async def test_batches_of_the_same_mailboxes_do_not_block_each_other(
     sandbox: SandboxProcess, mailboxes: list[str], graph: Graph, redis_url: str, tmp_path: Path
 ) -> None:

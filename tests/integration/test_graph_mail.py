@@ -301,12 +301,13 @@ class TestChanges:
         assert len(seen) == changes.FILTERED_ROUND_LIMIT + 20
         assert [end for end in ends if end is not None] == [ends[-1]]
 
+    @pytest.mark.parametrize("status", [400, 404, 410])
     async def test_a_forgotten_link_says_start_again(
-        self, sandbox: SandboxProcess, mailbox: str, graph: Graph
+        self, sandbox: SandboxProcess, mailbox: str, graph: Graph, status: int
     ) -> None:
         sandbox.deliver(mailbox, subject="a")
         _, link = await whole_round(graph, mailbox)
-        sandbox.fault("status", mailbox=mailbox, status=410, count=1)
+        sandbox.fault("status", mailbox=mailbox, status=status, count=1)
         with pytest.raises(DeltaLinkExpired):
             await whole_round(graph, mailbox, link=link)
 

@@ -35,6 +35,13 @@ def test_the_innermost_code_counts_whatever_its_key_is_called() -> None:
         assert code_of(orjson.dumps({"error": nested})) == "MailboxConcurrency"
 
 
+def test_a_lost_sync_state_is_heard_of_in_any_of_the_codes() -> None:
+    for codes in (["SyncStateNotFound", "ErrorBadRequest"], ["BadRequest", "ResyncRequired"]):
+        outer, inner = codes
+        body = orjson.dumps({"error": {"code": outer, "innerError": {"code": inner}}})
+        assert type(error_of(Reply(404, {}, body), DELTA)) is DeltaLinkExpired
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"[]", b'"x"', b'{"error":"x"}', b'{"error":{"code":5}}', b"null"]
 )

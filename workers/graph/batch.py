@@ -97,7 +97,11 @@ async def _one_batch(graph: Graph, parts: dict[int, Part]) -> dict[int, Outcome]
         request = Request("POST", "/$batch", json={"requests": [_written(*item) for item in going.items()]})
         try:
             reply = await graph.transport.exchange(request, slots)
-            if reply.status >= 400:
+            if reply.status in SLOW_DOWN:
+                for mailbox in by_mailbox:
+                    reply = await graph.slow_down(graph.lane(mailbox), reply)
+            # 424: some parts failed, says an older page of Graph's; each has its own answer.
+            if reply.status >= 400 and reply.status != 424:
                 raise graph.refusal(reply, request)
             replies = _replies(reply)
         except EconeuraError as failed:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from workers.errors import BadRequest, DeltaLinkExpired
+from workers.errors import BadRequest, DeltaLinkExpired, NotFound
 from workers.graph import paths
 from workers.graph.client import Graph
 from workers.graph.messages import SELECT
@@ -55,8 +55,8 @@ async def pages(
         try:
             async for page in going_on:
                 yield page
-        except BadRequest as refused:
-            # Whatever is wrong with a link, only a new one helps.
+        except (BadRequest, NotFound) as refused:
+            # Whatever is wrong with a link, only a new one helps; it also tells whether the folder is gone.
             raise DeltaLinkExpired(str(refused)) from None
         return
     first = _round(graph, mailbox, _first(graph, mailbox, folder, since), since, page_size)

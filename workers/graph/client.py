@@ -56,7 +56,12 @@ class GraphSession:
         limits = aiohttp.ClientTimeout(total=settings.graph_timeout_s, sock_connect=connect_s)
         connector = aiohttp.TCPConnector(ssl=trust(settings.ca_file), limit=256, keepalive_timeout=30)
         async with (
-            aiohttp.ClientSession(connector=connector, timeout=limits) as http,
+            aiohttp.ClientSession(
+                connector=connector,
+                timeout=limits,
+                # Else a call without a body would claim to have one of application/octet-stream.
+                skip_auto_headers=("Content-Type",),
+            ) as http,
             Throttle.open(
                 redis_client, settings.namespace, Limits(sends=settings.graph_sends_per_minute)
             ) as throttle,

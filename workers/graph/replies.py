@@ -84,7 +84,9 @@ def error_of(reply: Reply, call: str) -> EconeuraError:
     if request_id := reply.headers.get("request-id"):
         text += f" (request-id {request_id})"
     status = reply.status
-    if code.lower() in _LOST_SYNC_STATE or (status == 410 and "/delta" in call):
+    # Graph may say it in any of the codes, the outer ones too.
+    lost_sync_state = not _LOST_SYNC_STATE.isdisjoint(one.lower() for one in codes_of(reply.body))
+    if lost_sync_state or (status == 410 and "/delta" in call):
         return DeltaLinkExpired(text)
     if status == 429:
         return Throttled(text, retry_after_s=reply.retry_after_s)
@@ -105,15 +107,20 @@ def error_of(reply: Reply, call: str) -> EconeuraError:
 
 
 def code_of(body: bytes) -> str:
-    """The most specific error code of an error body, "" if it has none; messages are never read."""
+    """The most specific error code of an error body, "" if it has none."""
+    return (codes_of(body) or [""])[-1]
+
+
+def codes_of(body: bytes) -> list[str]:
+    """All codes of an error body, the most specific last; messages are never read."""
     try:
         error = orjson.loads(body).get("error")
     except (orjson.JSONDecodeError, AttributeError):
-        return ""
-    code = ""
+        return []
+    codes = []
     while isinstance(error, dict):
         if isinstance(error.get("code"), str):
-            code = error["code"]
+            codes.append(error["code"])
         # Graph writes innerError, its OpenAPI description innererror.
         error = error.get("innerError") or error.get("innererror")
-    return code
+    return codes

@@ -6,6 +6,7 @@ As "Set up change notifications that include resource data" (Microsoft Graph doc
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Sequence
 
 import jwt
@@ -17,6 +18,7 @@ from workers.settings import Settings
 
 # The app id of Graph's own notifier: whoever else signs, however validly, is not Graph.
 NOTIFIER_APP_ID = "0bf30f3b-4a52-48df-9a82-234910c4a086"
+_ISSUER = re.compile(r"https://sts\.windows\.net/(?P<tenant>[^/]+)/")
 
 
 class Vouchers:
@@ -51,10 +53,13 @@ class Vouchers:
             raise TemporaryError("the login service's signing keys cannot be had") from None
         except jwt.PyJWTError:
             return None
-        tenant_id = str(claims.get("tid") or "")
-        is_from_graph = claims.get("appid") == NOTIFIER_APP_ID
-        is_of_tenant = bool(tenant_id) and claims["iss"] == f"https://sts.windows.net/{tenant_id}/"
-        return (tenant_id, str(claims["aud"])) if is_from_graph and is_of_tenant else None
+        issuer = _ISSUER.fullmatch(str(claims["iss"]))
+        if claims.get("appid") != NOTIFIER_APP_ID or issuer is None:
+            return None
+        tenant_id = issuer["tenant"].lower()
+        if str(claims.get("tid") or tenant_id).lower() != tenant_id:
+            return None
+        return tenant_id, str(claims["aud"])
 
     def _signing_keys(self) -> jwt.PyJWKClient:
         if self._keys is None:

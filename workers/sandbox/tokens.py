@@ -109,7 +109,6 @@ class Tokens:
                 "nbf": now - 300,
                 "exp": now + 3600,
                 "appid": NOTIFIER_APP_ID,
-                "tid": app.tenant_id,
             }
         )
 
