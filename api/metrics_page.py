@@ -47,7 +47,7 @@ async def show_metrics(request: web.Request, _: None) -> web.Response:
 async def _refresh(app: web.Application) -> None:
     _show_queue(await queue_stats(app))
     for organization in app[DIRECTORY].current:
-        unfinished = await app[STORE].ledger.count_unfinished(organization.id)
+        unfinished = await app[STORE].unfinished.count(organization.id)
         metrics.UNACCOUNTED.labels(organization.id).set(unfinished)
 
 

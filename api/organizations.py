@@ -81,7 +81,7 @@ def _named(request: web.Request, given: Switch) -> Organization:
 async def _shown(request: web.Request, organization: Organization) -> ShownOrganization:
     store = request.app[STORE]
     paused, unfinished = await asyncio.gather(
-        store.switches.paused(), store.ledger.count_unfinished(organization.id)
+        store.switches.paused(), store.unfinished.count(organization.id)
     )
     by_hand = organization.id in paused
     return ShownOrganization(

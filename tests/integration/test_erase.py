@@ -78,8 +78,8 @@ async def test_what_is_of_the_person_goes_and_what_is_of_others_stays(
     body = json.dumps({"success": True, "data": {"result": result}})
     await store.answers.keep("key", "once", Kept("f", 200, {}, body))
     await store.answers.keep("key", "other", Kept("f", 200, {}, json.dumps({"messageId": others})))
-    await store.ledger.reserve_answer("acme", "ayuda", ANA, theirs, hours=24)
-    await store.ledger.reserve_answer("acme", "ayuda", BEA, others, hours=24)
+    await store.effects.reserve_answer("acme", "ayuda", ANA, theirs, hours=24)
+    await store.effects.reserve_answer("acme", "ayuda", BEA, others, hours=24)
     await store.redis.set("{econeura}:llm:answer:x", f"Dear {ANA}")
     # Any command agrees on the schema, once.
     econeura("audit", env=env)

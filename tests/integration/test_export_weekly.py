@@ -104,7 +104,7 @@ async def test_an_interrupted_week_goes_on_where_it_was(
             files = WeekFiles(work)
             piece: list[tuple[str, dict[str, Any]]] = []
             pieces = 0
-            async for entry in other.store.ledger.journal("acme", since_ms=since_ms):
+            async for entry in other.store.journal.lines("acme", since_ms=since_ms):
                 piece.append(entry)
                 if len(piece) == ROWS_A_PIECE:
                     files.add(piece)

@@ -50,7 +50,7 @@ async def test_idle_messages_are_queued_and_rest_before_the_next_time(
     assert queued(broker) == {"process_email": 3}
     again = await catch_up(context, [ACME], longest_wait_s=0)
     assert again["queued"] == 0 and queued(broker) == {"process_email": 3}
-    assert await context.store.ledger.count_unfinished("acme") == 3
+    assert await context.store.unfinished.count("acme") == 3
 
 
 async def test_each_rest_is_longer_than_the_one_before(context: Context) -> None:
@@ -58,7 +58,7 @@ async def test_each_rest_is_longer_than_the_one_before(context: Context) -> None
     key, member = context.store.keys.unfinished("acme"), f"{BOX}\na"
     rests = []
     for _ in range(4):
-        await context.store.ledger.let_rest("acme", BOX, ["a"], idle_s=300)
+        await context.store.unfinished.let_rest("acme", BOX, ["a"], idle_s=300)
         due_ms = await context.store.redis.zscore(key, member) + 300_000
         rests.append(round((due_ms / 1000 - time.time()) / 300))
     assert rests == [2, 4, 8, 16]
@@ -84,7 +84,7 @@ async def test_a_flood_is_queued_in_bounded_portions_oldest_first(context: Conte
     await left_behind(context, *many)
     figures = await catch_up(context, [ACME], longest_wait_s=0)
     assert (figures["queued"], figures["left"]) == (catching_up.MOST_MESSAGES, 20)
-    left = await context.store.ledger.unfinished("acme", idle_for_s=300, limit=100)
+    left = await context.store.unfinished.oldest("acme", idle_for_s=300, limit=100)
     assert [message_id for _, message_id in left] == many[-20:]
 
 
@@ -93,7 +93,7 @@ async def test_messages_without_a_record_are_forgotten(context: Context) -> None
     await left_behind(context, "a", "b")
     await context.store.redis.delete(context.store.keys.email(BOX, "a"))
     assert (await catch_up(context, [ACME], longest_wait_s=0))["gone"] == 1
-    assert await context.store.ledger.count_unfinished("acme") == 1
+    assert await context.store.unfinished.count("acme") == 1
 
 
 async def test_what_is_queued_again_does_not_expire(context: Context) -> None:

@@ -45,7 +45,7 @@ async def test_the_ledger_is_read(store: Store) -> None:
     assert record.analysis is not None and record.analysis["category"] == "finance"
     claimed = await store.ledger.claim("acme", BOX, INVOICE, owner="x")
     assert claimed.is_finished
-    lines = [line async for _, line in store.ledger.journal("acme")]
+    lines = [line async for _, line in store.journal.lines("acme")]
     assert [line["state"] for line in lines] == ["done", "done", "skipped"]
     assert await store.ledger.mailbox_of("acme", INVOICE) == BOX
 

@@ -50,7 +50,7 @@ class TestALostLink:
         forwarded = [mail for mail in world.sent() if mail["to"] == ["contabilidad@elsewhere.example"]]
         assert len(forwarded) == 120 and len(world.sent()) == 150
         assert len(world.folder("archive")) == 120 and len(world.folder("inbox")) == 30
-        assert await world.context.store.ledger.count_unfinished("acme") == 0
+        assert await world.context.store.unfinished.count("acme") == 0
 
     async def test_one_forgotten_twice_in_a_row_is_tried_again_each_time(
         self, world: World, sandbox: SandboxProcess

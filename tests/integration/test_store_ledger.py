@@ -28,7 +28,7 @@ async def test_a_message_is_new_once_and_needed_until_a_worker_took_it(store: St
     assert await store.ledger.record(ORG, BOX, [message]) == [message], "killed before queueing: needed again"
     await store.ledger.claim(ORG, BOX, "m1", owner="q1")
     assert await store.ledger.record(ORG, BOX, [message]) == []
-    assert await store.ledger.count_unfinished(ORG) == 1
+    assert await store.unfinished.count(ORG) == 1
 
 
 async def test_only_the_new_ones_of_a_page_are_needed_in_their_order(store: Store) -> None:
@@ -79,8 +79,8 @@ async def test_the_end_is_written_once_and_names_the_jobs(store: Store) -> None:
     assert ended.first_time and ended.jobs == ("job-1",)
     again = await store.ledger.finish(record, "skipped", "other", journal={"messageId": message_id})
     assert not again.first_time and again.jobs == ("job-1",)
-    assert [line async for _, line in store.ledger.journal(ORG)] == [{"messageId": message_id}]
-    assert await store.ledger.count_unfinished(ORG) == 0
+    assert [line async for _, line in store.journal.lines(ORG)] == [{"messageId": message_id}]
+    assert await store.unfinished.count(ORG) == 0
     assert await store.ledger.content(BOX, message_id) is None
     assert await store.ledger.join(BOX, message_id, "job-2") == "finished"
 
@@ -104,7 +104,7 @@ async def test_dead_and_skipped_messages_start_anew_when_asked_for(
     await store.ledger.finish(record, state, "some_reason", journal={})  # type: ignore[arg-type]
     revived = await store.ledger.claim(ORG, BOX, message_id, owner="q2", reopen=reopen)  # type: ignore[arg-type]
     assert revived.state == "claimed"
-    assert await store.ledger.count_unfinished(ORG) == 1
+    assert await store.unfinished.count(ORG) == 1
     assert (await store.ledger.finish(revived, "done", "", journal={})).first_time
 
 
@@ -123,17 +123,17 @@ async def test_steps_and_history_survive_the_trip(store: Store) -> None:
 async def test_the_oldest_unfinished_come_first_and_only_idle_ones(store: Store) -> None:
     for name in "abc":
         await recorded(store, name)
-    assert await store.ledger.unfinished(ORG, idle_for_s=0, limit=2) != []
-    assert await store.ledger.unfinished(ORG, idle_for_s=60, limit=10) == []
+    assert await store.unfinished.oldest(ORG, idle_for_s=0, limit=2) != []
+    assert await store.unfinished.oldest(ORG, idle_for_s=60, limit=10) == []
 
 
 async def test_an_effect_belongs_to_the_first_message_that_reserved_it(store: Store) -> None:
-    assert await store.ledger.reserve_effect("reply-1", "m1")
-    assert await store.ledger.reserve_effect("reply-1", "m1"), "the same message may come back to it"
-    assert not await store.ledger.reserve_effect("reply-1", "m2")
+    assert await store.effects.reserve("reply-1", "m1")
+    assert await store.effects.reserve("reply-1", "m1"), "the same message may come back to it"
+    assert not await store.effects.reserve("reply-1", "m2")
 
 
 async def test_a_correspondent_gets_one_answer_of_a_rule(store: Store) -> None:
-    assert await store.ledger.reserve_answer(ORG, "acuse", "Ana@cliente.example", "m1", hours=24)
-    assert not await store.ledger.reserve_answer(ORG, "acuse", "ana@cliente.example", "m2", hours=24)
-    assert await store.ledger.reserve_answer(ORG, "otra", "ana@cliente.example", "m2", hours=24)
+    assert await store.effects.reserve_answer(ORG, "acuse", "Ana@cliente.example", "m1", hours=24)
+    assert not await store.effects.reserve_answer(ORG, "acuse", "ana@cliente.example", "m2", hours=24)
+    assert await store.effects.reserve_answer(ORG, "otra", "ana@cliente.example", "m2", hours=24)

@@ -45,7 +45,7 @@ async def _trim(
 
 async def _count(context: Context, organization_id: str, until_ms: int) -> int:
     count = 0
-    async for _ in context.store.ledger.journal(organization_id, until_ms=until_ms):
+    async for _ in context.store.journal.lines(organization_id, until_ms=until_ms):
         count += 1
         if count == _MOST_COUNTED:
             break

@@ -33,7 +33,7 @@ class Follower:
         """Batches of rows as messages end; an empty one when nothing did for a moment."""
         while True:
             try:
-                entries = await self._store.ledger.journal_after(ORGANIZATION_ID, self._last_entry)
+                entries = await self._store.journal.after(ORGANIZATION_ID, self._last_entry)
             except redis.RedisError:
                 # It may be starting again; the service copes with that, and so does its spectator.
                 entries = []
@@ -48,11 +48,10 @@ class Follower:
     async def is_quiet(self) -> bool:
         """Whether nothing is open in the ledger and every message delivered has ended."""
         received = await self._sandbox.received()
-        ledger = self._store.ledger
         try:
-            unfinished = await ledger.count_unfinished(ORGANIZATION_ID)
+            unfinished = await self._store.unfinished.count(ORGANIZATION_ID)
             # Nothing open and nothing unread: who has no row by now never had a line in the journal.
-            unread = await ledger.journal_after(ORGANIZATION_ID, self._last_entry, count=1)
+            unread = await self._store.journal.after(ORGANIZATION_ID, self._last_entry, count=1)
             self.unaccounted = {
                 message_id
                 for message_id, mailbox in received.items()

@@ -25,7 +25,7 @@ async def journal_lines(store: Store, search: Search) -> dict[str, list[str]]:
             if search.covers(organization_id):
                 found[organization_id] = [
                     entry_id
-                    async for entry_id, line in store.ledger.journal(organization_id)
+                    async for entry_id, line in store.journal.lines(organization_id)
                     if search.concerns(orjson.dumps(line))
                 ]
     return found

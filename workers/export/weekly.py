@@ -100,7 +100,7 @@ async def _pieces(
 ) -> AsyncIterator[Entries]:
     """The week's journal in pieces of a fixed size, from after `last_id` ("0": the beginning)."""
     piece: Entries = []
-    async for entry in context.store.ledger.journal(
+    async for entry in context.store.journal.lines(
         organization.id,
         since_ms=int(since.timestamp() * 1000),
         until_ms=int(until.timestamp() * 1000),

@@ -52,7 +52,7 @@ async def _look_at(
         organization, [one for one in subscriptions if one.organization_id == organization.id], part
     )
     await _judge_mailboxes(context, organization, part)
-    unfinished = await context.store.ledger.count_unfinished(organization.id)
+    unfinished = await context.store.unfinished.count(organization.id)
     metrics.UNACCOUNTED.labels(organization.id).set(unfinished)
     part.figures["unfinished"] = unfinished
     return part

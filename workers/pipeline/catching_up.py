@@ -38,16 +38,16 @@ async def catch_up(
 async def _queue_unfinished(
     context: Context, organization: Organization, idle_s: float, figures: dict[str, int]
 ) -> None:
-    ledger = context.store.ledger
-    found = await ledger.unfinished(organization.id, idle_for_s=idle_s, limit=MOST_MESSAGES)
+    unfinished = context.store.unfinished
+    found = await unfinished.oldest(organization.id, idle_for_s=idle_s, limit=MOST_MESSAGES)
     by_mailbox: dict[str, list[str]] = {}
     for mailbox, message_id in found:
         by_mailbox.setdefault(mailbox, []).append(message_id)
     for mailbox, message_ids in by_mailbox.items():
         await context.queue.process(organization.id, mailbox, message_ids)
         # After queueing: whoever is killed in between queues them twice, which does no harm.
-        figures["gone"] += await ledger.let_rest(organization.id, mailbox, message_ids, idle_s=_IDLE_S)
-    left = await ledger.count_idle(organization.id, idle_for_s=idle_s)
+        figures["gone"] += await unfinished.let_rest(organization.id, mailbox, message_ids, idle_s=_IDLE_S)
+    left = await unfinished.count_idle(organization.id, idle_for_s=idle_s)
     figures["found"] += len(found) + left
     figures["queued"] += len(found)
     figures["left"] += left

@@ -28,7 +28,7 @@ async def respond(
     work = await _work(context, organization, record)
     recipient = work.mail.sender.address
     hours = rule.once_per_correspondent_h
-    if hours and not await context.store.ledger.reserve_answer(
+    if hours and not await context.store.effects.reserve_answer(
         organization.id, rule.name, recipient, record.message_id, hours=hours
     ):
         return replace(step, status="skipped", detail=f"correspondent had this answer within {hours} h")

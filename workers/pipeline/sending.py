@@ -233,7 +233,7 @@ async def _reserve(work: Work, step: PlannedStep) -> bool:
     sender = work.mail.sender.address
     # Not the rule: one that was renamed or edited since does not send again.
     effect = fingerprint(record.mailbox, identity, record.sent_at, sender, step.type)
-    return await work.context.store.ledger.reserve_effect(effect, record.message_id)
+    return await work.context.store.effects.reserve(effect, record.message_id)
 
 
 async def _note(work: Work, step: PlannedStep) -> PlannedStep:

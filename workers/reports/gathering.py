@@ -42,12 +42,13 @@ async def gather(context: Context, organization: Organization, day: date) -> dic
 
 async def _email_day(context: Context, organization: Organization, day: date) -> EmailDay:
     mail = EmailDay(datetime(day.year, day.month, day.day, tzinfo=organization.zone), organization.zone)
-    ledger = context.store.ledger
     since_ms, until_ms = int(mail.start.timestamp() * 1000), int((mail.end + _LATE_ENDS).timestamp() * 1000)
-    async for entry_id, line in ledger.journal(organization.id, since_ms=since_ms, until_ms=until_ms):
+    lines = context.store.journal.lines(organization.id, since_ms=since_ms, until_ms=until_ms)
+    async for entry_id, line in lines:
         mail.add(int(entry_id.partition("-")[0]), line)
-    for mailbox, message_id in await ledger.unfinished(organization.id, idle_for_s=0, limit=_MOST_OPEN):
-        record = await ledger.read(mailbox, message_id)
+    still_open = await context.store.unfinished.oldest(organization.id, idle_for_s=0, limit=_MOST_OPEN)
+    for mailbox, message_id in still_open:
+        record = await context.store.ledger.read(mailbox, message_id)
         if record is not None:
             mail.add_open(record.seen_at)
     return mail

@@ -13,9 +13,11 @@ from workers.store.api_keys import ApiKey, ApiKeys
 from workers.store.audit import Audit, Change
 from workers.store.content_keys import ContentKeyPair, ContentKeys
 from workers.store.corrections import Correction, CorrectionChange, Corrections, Judged, Kept
+from workers.store.effects import Effects
 from workers.store.exports import Exports
 from workers.store.health import HealthRecords
 from workers.store.jobs import Job, Jobs, NewJob
+from workers.store.journal import Journal
 from workers.store.keys import Keys
 from workers.store.ledger import Ended, Ledger, NewMessage
 from workers.store.mailboxes import FolderState, Mailboxes
@@ -26,6 +28,7 @@ from workers.store.schedule import Schedule, ScheduledRuns
 from workers.store.schedulers import Schedulers
 from workers.store.subscriptions import Subscription, Subscriptions
 from workers.store.switches import Switches
+from workers.store.unfinished import Unfinished
 from workers.store.webhooks import Delivery, Noted, Webhooks
 
 __all__ = [
@@ -40,12 +43,14 @@ __all__ = [
     "CorrectionChange",
     "Corrections",
     "Delivery",
+    "Effects",
     "Ended",
     "Exports",
     "FolderState",
     "HealthRecords",
     "Job",
     "Jobs",
+    "Journal",
     "Judged",
     "Kept",
     "Keys",
@@ -65,6 +70,7 @@ __all__ = [
     "Subscription",
     "Subscriptions",
     "Switches",
+    "Unfinished",
     "Webhooks",
 ]
 
@@ -78,6 +84,9 @@ class Store:
     redis: AsyncRedis
     keys: Keys
     ledger: Ledger
+    unfinished: Unfinished
+    journal: Journal
+    effects: Effects
     mailboxes: Mailboxes
     subscriptions: Subscriptions
     content_keys: ContentKeys
@@ -107,6 +116,9 @@ class Store:
                 client, keys,
                 retention_days=settings.ledger_retention_days, content_ttl_s=settings.content_ttl_s,
             ),
+            unfinished=Unfinished(client, keys, retention_days=settings.ledger_retention_days),
+            journal=Journal(client, keys),
+            effects=Effects(client, keys, retention_days=settings.ledger_retention_days),
             mailboxes=Mailboxes(client, keys),
             subscriptions=Subscriptions(client, keys),
             content_keys=ContentKeys(client, keys),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from workers.errors import Busy, LostClaim, NotFound
 from workers.redis_clients import AsyncRedis
 from workers.store.keys import Keys
 from workers.store.record import Record, State, decode
+from workers.store.unfinished import member_of
 from workers.store.webhooks import Noted, flat_events
 
 _HERE = Path(__file__).parent
@@ -57,9 +58,9 @@ class Ledger:
         self._keys = keys
         self._retention_ms = retention_days * _DAY_MS
         self._content_ttl_ms = content_ttl_s * 1000
-        self._record_page, self._claim, self._update, self._finish, self._join_job, self._rest = (
+        self._record_page, self._claim, self._update, self._finish, self._join_job = (
             client.register_script((_HERE / f"{name}.lua").read_text(encoding="utf-8"))
-            for name in ("record_page", "claim", "update", "finish", "join_job", "rest")
+            for name in ("record_page", "claim", "update", "finish", "join_job")
         )
         self._erase = client.register_script((_HERE / "erase_record.lua").read_text(encoding="utf-8"))
 
@@ -113,7 +114,7 @@ class Ledger:
                 self._keys.corrections_version(organization_id),
             ],
             args=[
-                owner, int(CLAIM_LEASE_S * 1000), reopen, _member(mailbox, message_id), int(with_content),
+                owner, int(CLAIM_LEASE_S * 1000), reopen, member_of(mailbox, message_id), int(with_content),
             ],
         )  # fmt: skip
         status = reply[0].decode()
@@ -152,7 +153,7 @@ class Ledger:
             ],
             args=[
                 record.fence, state or "", "1" if release else "0",
-                _member(record.mailbox, record.message_id), int(CLAIM_LEASE_S * 1000), " ".join(drop),
+                member_of(record.mailbox, record.message_id), int(CLAIM_LEASE_S * 1000), " ".join(drop),
                 *flat_events(tell), *flat,
             ],
         )  # fmt: skip
@@ -185,7 +186,7 @@ class Ledger:
             ],
             args=[
                 "any" if whoever_holds_it else record.fence, state, reason,
-                _member(record.mailbox, record.message_id), orjson.dumps(journal),
+                member_of(record.mailbox, record.message_id), orjson.dumps(journal),
                 *flat_events(tell), *flat,
             ],
         )  # fmt: skip
@@ -239,106 +240,6 @@ class Ledger:
         """The parked message as Graph gave it, or None once its time is up."""
         raw = await self._redis.get(self._keys.content(mailbox, message_id))
         return _unpack(raw) if raw else None
-
-    async def count_unfinished(self, organization_id: str) -> int:
-        return int(await self._redis.zcard(self._keys.unfinished(organization_id)))
-
-    async def unfinished(
-        self, organization_id: str, *, idle_for_s: float, limit: int
-    ) -> list[tuple[str, str]]:
-        """(mailbox, message id) of messages that have not moved for so long, the oldest first."""
-        members = await self._redis.zrangebyscore(
-            self._keys.unfinished(organization_id), "-inf", await self._ms_ago(idle_for_s), start=0, num=limit
-        )
-        return [_split(member) for member in members]
-
-    async def count_idle(self, organization_id: str, *, idle_for_s: float) -> int:
-        """How many unfinished messages have not moved for so long."""
-        latest_ms = await self._ms_ago(idle_for_s)
-        return int(await self._redis.zcount(self._keys.unfinished(organization_id), "-inf", latest_ms))
-
-    async def let_rest(
-        self, organization_id: str, mailbox: str, message_ids: Sequence[str], *, idle_s: float
-    ) -> int:
-        """Note that messages were queued again: they count as idle later each time (2, 4, 8 ... `idle_s`).
-
-        Returns how many of them are no longer in the ledger; these are forgotten.
-        """
-        gone = await self._rest(
-            keys=[
-                self._keys.unfinished(organization_id),
-                *(self._keys.email(mailbox, message_id) for message_id in message_ids),
-            ],
-            args=[
-                int(idle_s * 1000),
-                self._retention_ms,
-                *(_member(mailbox, message_id) for message_id in message_ids),
-            ],
-        )
-        return int(gone)
-
-    async def journal(
-        self,
-        organization_id: str,
-        *,
-        since_ms: int = 0,
-        until_ms: int | None = None,
-        after: str = "0",
-        page: int = 500,
-    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """(entry id, line) of every message that ended in [since, until), in order; ids begin with ms.
-
-        `after` is an entry id to go on after, in place of `since_ms`.
-        """
-        start = str(since_ms) if after == "0" else f"({after}"
-        # With "-0": else the end would take in all of that millisecond.
-        end = "+" if until_ms is None else f"({until_ms}-0"
-        while True:
-            entries = await self._redis.xrange(self._keys.journal(organization_id), start, end, count=page)
-            for entry_id, fields in entries:
-                yield entry_id.decode(), orjson.loads(fields[b"line"])
-            if len(entries) < page:
-                return
-            start = f"({entries[-1][0].decode()}"
-
-    async def journal_after(
-        self, organization_id: str, last_id: str, *, count: int = 1000
-    ) -> list[tuple[str, dict[str, Any]]]:
-        """Entries after an entry id ("0" for all), for a reader that follows the journal."""
-        start = "-" if last_id == "0" else f"({last_id}"
-        entries = await self._redis.xrange(self._keys.journal(organization_id), start, "+", count=count)
-        return [(entry_id.decode(), orjson.loads(fields[b"line"])) for entry_id, fields in entries]
-
-    async def reserve_effect(self, fingerprint: str, message_id: str) -> bool:
-        """Reserve an effect that must happen once; True if it is (or already was) this message's."""
-        key = self._keys.effect(fingerprint)
-        if await self._redis.set(key, message_id, nx=True, px=self._retention_ms):
-            return True
-        holder = await self._redis.get(key)
-        return holder is None or holder.decode() == message_id
-
-    async def reserve_answer(
-        self, organization_id: str, rule: str, correspondent: str, message_id: str, *, hours: int
-    ) -> bool:
-        """Whether this message may be the one that this correspondent gets an answer for in these hours."""
-        key = self._keys.answered(organization_id, rule, correspondent)
-        if await self._redis.set(key, message_id, nx=True, ex=hours * 3600):
-            return True
-        holder = await self._redis.get(key)
-        return holder is None or holder.decode() == message_id
-
-    async def _ms_ago(self, seconds: float) -> int:
-        now_s, microseconds = await self._redis.time()
-        return int((now_s - seconds) * 1000 + microseconds // 1000)
-
-
-def _member(mailbox: str, message_id: str) -> str:
-    return f"{mailbox}\n{message_id}"
-
-
-def _split(member: bytes) -> tuple[str, str]:
-    mailbox, _, message_id = member.decode().partition("\n")
-    return mailbox, message_id
 
 
 def _unpack(packed: bytes) -> dict[str, Any]:
