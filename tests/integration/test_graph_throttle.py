@@ -217,6 +217,22 @@ async def test_reading_stops_before_the_window_is_used_up_and_actions_go_on(
         await gauge.call(one, LANE, kind="action")
 
 
+async def test_acting_leaves_room_to_hear_of_what_is_new(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    gauge = Gauge()
+    (one,) = await processes(stack, shared, 1, Limits(calls=12, calls_of_acting=10))
+    for _ in range(10):
+        await gauge.call(one, LANE, lasting_s=0.0, kind="action")
+    with pytest.raises(Throttled) as told:
+        await gauge.call(one, LANE, kind="action")
+    assert 500 < (told.value.retry_after_s or 0) < 800
+    for _ in range(2):
+        await gauge.call(one, LANE, lasting_s=0.0, kind="read")
+    with pytest.raises(Throttled):
+        await gauge.call(one, LANE, kind="read")
+
+
 async def test_the_window_of_calls_moves_on(shared: redis.asyncio.Redis, stack: AsyncExitStack) -> None:
     gauge = Gauge()
     (one,) = await processes(stack, shared, 1, Limits(calls=5, calls_of_reading=5))

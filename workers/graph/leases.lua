@@ -1,8 +1,8 @@
 -- The limits of one mailbox, as one app may use it, over all processes and hosts. Times are Redis' own.
 --
 -- KEYS  1 leases: sorted set, place -> when it lapses      2 waiting: sorted set, "ticket|places" -> when it gives up
---       3 state: hash, calls per minute, pause, strikes    4 sends: sorted set, ticket -> when
---       5 paused_app: when the pause of the whole app ends
+--       3 state: hash, calls (all, reads, acts) per minute, pause, strikes
+--       4 sends: sorted set, ticket -> when      5 paused_app: when the pause of the whole app ends
 -- ARGV  1 operation, 2 ticket ("process:number"), 3 places; the rest by operation. All durations in ms.
 -- A ticket's operations can be repeated: a lost answer does no harm.
 
@@ -62,30 +62,36 @@ local function leave()
   end
 end
 
--- How long until the window of calls has room again; 0 if it has.
-local function calls_full_for(limit)
+-- How long until the window has room again for calls, and for those of this kind; 0 if it has.
+local function calls_full_for(limit, own_limit, own)
   local newest = math.floor(now / MINUTE)
   local names = {}
   for minute = newest - CALL_MINUTES + 1, newest do
     names[#names + 1] = 'calls:' .. minute
+    names[#names + 1] = own .. ':' .. minute
   end
-  local counts, total, oldest = redis.call('HMGET', STATE, unpack(names)), 0, nil
-  for index, count in ipairs(counts) do
-    if count then
-      total = total + count
-      oldest = oldest or (newest - CALL_MINUTES + index)
-    end
+  local counts = redis.call('HMGET', STATE, unpack(names))
+  local total, oldest, of_own, oldest_own = 0, newest, 0, newest
+  for at = CALL_MINUTES, 1, -1 do
+    local every, mine = tonumber(counts[2 * at - 1] or 0), tonumber(counts[2 * at] or 0)
+    if every > 0 then total, oldest = total + every, newest - CALL_MINUTES + at end
+    if mine > 0 then of_own, oldest_own = of_own + mine, newest - CALL_MINUTES + at end
   end
-  if total + places <= limit then return 0 end
-  return ((oldest or newest) + CALL_MINUTES) * MINUTE - now
+  local full_for = 0
+  if total + places > limit then full_for = (oldest + CALL_MINUTES) * MINUTE - now end
+  if of_own + places > own_limit then
+    full_for = math.max(full_for, (oldest_own + CALL_MINUTES) * MINUTE - now)
+  end
+  return full_for
 end
 
-local function count_calls()
+local function count_calls(own)
   local minute = math.floor(now / MINUTE)
+  redis.call('HINCRBY', STATE, own .. ':' .. minute, places)
   if redis.call('HINCRBY', STATE, 'calls:' .. minute, places) > places then return end
   -- The first of a new minute puts old ones away.
   for _, name in ipairs(redis.call('HKEYS', STATE)) do
-    local counted = string.match(name, '^calls:(%d+)$')
+    local counted = string.match(name, '^%a+:(%d+)$')
     if counted and tonumber(counted) <= minute - CALL_MINUTES then redis.call('HDEL', STATE, name) end
   end
   redis.call('PEXPIRE', STATE, STATE_LIFE)
@@ -109,10 +115,11 @@ local function own_turn(waiting, queue_ms, come_back_ms)
 end
 
 if operation == 'enter' then
-  local calls_limit, sends_limit = tonumber(ARGV[7]), tonumber(ARGV[8])
-  local wait_ms, queue_ms, come_back_ms = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+  local calls_limit, own_limit, sends_limit = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+  local wait_ms, queue_ms, come_back_ms = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
+  local own = ARGV[14]
   local member = ticket .. '|' .. places
-  if ARGV[12] == '1' then
+  if ARGV[13] == '1' then
     -- Asked again: a grant may have been lost on its way.
     if redis.call('ZSCORE', LEASES, ticket .. '#1') then return {GRANTED, 0} end
     if paused_ms <= 0 and redis.call('ZSCORE', WAITING, member) then
@@ -124,10 +131,10 @@ if operation == 'enter' then
   local waiting = redis.call('ZCARD', WAITING)
   local turn_in = own_turn(waiting, queue_ms, come_back_ms)
   if turn_in > 0 then return {OWN_TURN, math.ceil(turn_in)} end
-  local full_for = calls_full_for(calls_limit)
+  local full_for = calls_full_for(calls_limit, own_limit, own)
   if sends_limit > 0 then full_for = math.max(full_for, sends_full_for(sends_limit)) end
   if full_for > 0 then return {COME_BACK, math.ceil(full_for)} end
-  count_calls()
+  count_calls(own)
   if sends_limit > 0 then
     redis.call('ZADD', SENDS, now, ticket)
     redis.call('PEXPIRE', SENDS, SENDS_WINDOW)

@@ -34,6 +34,8 @@ class Limits:
     calls: int = 9_900
     calls_of_reading: int = 9_000
     """Reading (sync, resync) stops here: the rest is kept for actions."""
+    calls_of_acting: int = 8_400
+    """Acting stops here: else a mailbox with much to act on would hear of nothing new."""
     sends: int = 30
     lease_s: float = 5.0
     wait_s: float = 2.0
@@ -80,12 +82,14 @@ class Leases:
             lane,
             ticket,
             places,
-            limits.calls_of_reading if kind == "read" else limits.calls,
+            limits.calls,
+            limits.calls_of_reading if kind == "read" else limits.calls_of_acting,
             limits.sends if kind == "send" else 0,
             max(1, int(wait_s * 1000)),
             int(limits.queue_s * 1000),
             int(limits.come_back_s * 1000),
             int(again),
+            "reads" if kind == "read" else "acts",
         )
 
     async def release(
