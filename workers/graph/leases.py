@@ -116,7 +116,7 @@ class Leases:
         backoff = (limits.backoff_s * 1000, limits.backoff_cap_s * 1000)
         return await self._run("pause", lane, "-", 0, pause_ms, int(whole_app), *backoff)
 
-    async def _run(self, operation: str, lane: Lane, ticket: str, places: int, *more: float) -> Answer:
+    async def _run(self, operation: str, lane: Lane, ticket: str, places: int, *more: float | str) -> Answer:
         base = f"{self._prefix}{lane.app}:{lane.mailbox}"
         keys = [*(f"{base}:{name}" for name in ("leases", "waiting", "state", "sends"))]
         keys.append(f"{self._prefix}{lane.app}:paused")
