@@ -16,7 +16,7 @@ import uvloop
 from workers.sandbox.behaviour import Behaviour
 from workers.sandbox.chaos import bring_chaos
 from workers.sandbox.mail_files import SAMPLES, arriving_now, letters_in
-from workers.sandbox.server import Place, announce, serving
+from workers.sandbox.server import LOOPBACK, Place, announce, serving
 from workers.sandbox.service import Sandbox
 
 _PARENT_CHECK_S = 0.5
@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--no-samples", action="store_true", help="start empty unless --mail is given")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--host", default=LOOPBACK, help="the address to serve at (default %(default)s)")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="time each Graph call takes")
     parser.add_argument("--sends-per-minute", type=int, default=30, help="limit of each mailbox; 0: none")
     parser.add_argument("--chaos", action="store_true", help="a mix of faults, as on Graph's worst day")
@@ -60,7 +61,7 @@ async def _run(options: argparse.Namespace, parent: int) -> None:
     sandbox = Sandbox(seed=options.seed, behaviour=behaviour)
     if options.chaos:
         bring_chaos(sandbox)
-    place = Place(options.data_dir, options.port)
+    place = Place(options.data_dir, options.port, options.host)
     addresses = options.mailbox or ["info@acme.example"]
     async with serving(sandbox, place, addresses, os.getpid()) as run:
         _load(sandbox, options)

@@ -1,4 +1,4 @@
-"""The sandbox's own certificate authority, and a server certificate of it for loopback."""
+"""The sandbox's own certificate authority, and a server certificate of it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 _LIFE = timedelta(days=30)
 
 
-def write_certificates(directory: Path) -> tuple[Path, ssl.SSLContext]:
-    """Make a new CA and server certificate in `directory`; returns the CA's PEM file and a TLS context."""
+def write_certificates(directory: Path, host: str) -> tuple[Path, ssl.SSLContext]:
+    """A new CA, and a certificate of it for loopback and the address `host`: the CA's PEM file, and TLS."""
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority_name = _name("Sandbox Graph CA")
     authority = (
@@ -29,10 +29,10 @@ def write_certificates(directory: Path) -> tuple[Path, ssl.SSLContext]:
         .sign(authority_key, hashes.SHA256())
     )
     server_key = ec.generate_private_key(ec.SECP256R1())
+    addresses = sorted({"127.0.0.1", "::1", host})
     names = [
         x509.DNSName("localhost"),
-        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-        x509.IPAddress(ipaddress.ip_address("::1")),
+        *(x509.IPAddress(ipaddress.ip_address(address)) for address in addresses),
     ]
     server = (
         _certificate(_name("localhost"), authority_name, server_key.public_key())

@@ -1,4 +1,4 @@
-"""Serving the sandbox over TLS on loopback, and telling where it is."""
+"""Serving the sandbox over TLS, and telling where it is."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ from workers.sandbox.gateway import VERSION, Gateway
 from workers.sandbox.login import TOKENS, add_login_routes
 from workers.sandbox.service import Sandbox
 
-HOST = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 RUN_FILE = "sandbox.json"
 _MAX_REQUEST = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to serve: a directory for certificates and the run file, a port (0: any free one)."""
+    """Where to serve: a directory for certificates and the run file, a port (0: any free one), an address."""
 
     data_dir: Path
     port: int = 0
+    host: str = LOOPBACK
 
 
 @asynccontextmanager
@@ -41,7 +42,7 @@ async def serving(
     place.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     run_file = place.data_dir / RUN_FILE
     run_file.unlink(missing_ok=True)
-    ca_file, tls = write_certificates(place.data_dir)
+    ca_file, tls = write_certificates(place.data_dir, place.host)
     app_registration = App(sandbox.mint.guid(), sandbox.mint.guid(), secrets.token_urlsafe(24))
     sandbox.directory.add_app(app_registration)
     for address in mailboxes:
@@ -52,9 +53,9 @@ async def serving(
         _application(sandbox, admin_token, app_registration.tenant_id), access_log=None, shutdown_timeout=1.0
     )
     await runner.setup()
-    site = web.TCPSite(runner, HOST, place.port, ssl_context=tls, backlog=1024)
+    site = web.TCPSite(runner, place.host, place.port, ssl_context=tls, backlog=1024)
     await site.start()
-    origin = f"https://{HOST}:{runner.addresses[0][1]}"
+    origin = f"https://{place.host}:{runner.addresses[0][1]}"
     run = {
         "url": f"{origin}{VERSION}",
         "login_url": origin,
