@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ class Access:
 
     def __init__(self, settings: Settings) -> None:
         self._is_local = _is_loopback(settings.host)
+        self._listed_origins = frozenset(settings.cors_origins)
 
     def guarded(self, route: Route, handler: Handler) -> Handler:
         """The handler, for callers that may use the route; others are refused with 401 or 403."""
@@ -54,7 +56,7 @@ class Access:
             if not keyring.was_read:
                 raise _unknown_keys()
             if self._is_local:
-                _require_this_machine(request)
+                _require_this_machine(request, self._listed_origins)
                 return ANYBODY
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         text = text.strip() if scheme.lower() == "bearer" else ""
@@ -110,7 +112,7 @@ def _unknown_keys() -> Refusal:
     return unavailable("keys_unknown", "redis cannot be reached, so no API key can be checked: try again")
 
 
-def _require_this_machine(request: web.Request) -> None:
+def _require_this_machine(request: web.Request, listed_origins: Collection[str]) -> None:
     """Refuse what a web page in a browser of this machine sends us, and what a proxy or tunnel lets in.
 
     A foreign name in Host is DNS rebinding or a tunnel, a foreign Origin is a page of another site.
@@ -122,7 +124,7 @@ def _require_this_machine(request: web.Request) -> None:
             403, "forbidden_host", "without API keys the service answers only as localhost or 127.0.0.1"
         )
     origin = headers.get("Origin")
-    if origin is not None and not _names_this_machine(origin):
+    if origin is not None and origin not in listed_origins and not _names_this_machine(origin):
         raise Refusal(403, "forbidden_origin", "pages of other sites may not call the service")
 
 

@@ -11,6 +11,7 @@ from api import serving, wiring
 from api.access import Access, require_safe_start
 from api.answered import count_answers
 from api.audit import AUDIT, audited
+from api.cors import CORS, Cors
 from api.cron import CRON
 from api.dead_letters import DEAD_LETTERS
 from api.directory import Directory
@@ -81,6 +82,7 @@ def create_app(settings: Settings) -> web.Application:
     app[LOAD] = Load(ROUTE_TABLE, settings)
     app[ORIGINS] = Origins(settings)
     app[HEADERS] = Headers(app[ORIGINS])
+    app[CORS] = Cors.configured(settings)
     app.cleanup_ctx.extend(
         (
             count_answers,

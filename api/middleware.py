@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from api.answered import ANSWERED
+from api.cors import CORS
 from api.envelope import refuse
 from api.headers import HEADERS
 from api.load import LOAD, Shed
@@ -32,14 +33,15 @@ async def every_request(
     correlation_id = correlation_id_of(request.headers)
     logs.begin(correlation_id)
     request[SPENDING] = None
-    load = app[LOAD]
+    load, cors = app[LOAD], app[CORS]
     load.in_hand += 1
     try:
         load.admit(request.method, route)
         if (limit := app[LIMITS].of_route(route)) is not None:
             who = app[ORIGINS].address_of(request)
             request[SPENDING] = limit.spend_at_hand(who) or await limit.spend(who)
-        response = await handler(request)
+        asked_first = None if cors is None else cors.preflight(request)
+        response = asked_first or await handler(request)
     except Exception as problem:  # noqa: BLE001 the last line: even a bug is answered in the envelope
         refusal = refusal_for(problem)
         if refusal.status >= 500:
@@ -48,6 +50,8 @@ async def every_request(
     finally:
         load.in_hand -= 1
     app[HEADERS].add_to(response, request)
+    if cors is not None:
+        cors.add_to(response, request)
     response.headers["X-Correlation-ID"] = correlation_id
     if app[DRAINING].is_set():
         response.force_close()

@@ -105,6 +105,8 @@ class Settings(BaseSettings):
     """Waiting messages beyond which no more are submitted."""
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     """Networks of the proxies before us, whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins (https://desk.acme.example) whose web pages may call the API."""
     bootstrap_key_file: Path | None = None
     metrics_key_file: Path | None = None
     entra_issuer: str | None = None
@@ -129,10 +131,21 @@ class Settings(BaseSettings):
     def _lower(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("webhook_networks", "trusted_proxies", mode="before")
+    @field_validator("webhook_networks", "trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(checked_url(origin))
+            if origin != f"{parts.scheme}://{parts.netloc}".lower() or "@" in origin or "*" in origin:
+                raise ValueError(
+                    f"{origin!r}: write an origin as browsers do, such as https://desk.acme.example"
+                )
+        return value
 
     @field_validator("graph_url", "login_url", "public_url")
     @classmethod
