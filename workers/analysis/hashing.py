@@ -23,6 +23,7 @@ _PAIR_1 = np.uint64(0xC2B2AE3D27D4EB4F)
 _PAIR_2 = np.uint64(0x165667B19E3779F9)
 _PAIR_3 = np.uint64(0x27D4EB2F165667C5)
 _SPACE = 32
+_ZERO = 48
 
 
 def _powers(base: int) -> Hashes:
@@ -49,7 +50,7 @@ def _fold_table() -> NDArray[np.uint32]:
         if not char.isalnum():
             table[code] = _SPACE
         elif char.isdigit():
-            table[code] = ord("0")
+            table[code] = _ZERO
         else:
             table[code] = ord(unicodedata.normalize("NFD", char.lower())[0])
     for strange, plain in _LOOK_ALIKES.items():
@@ -96,12 +97,18 @@ class Words:
         starts = self.starts[which]
         return (self.prefix[starts + length] - self.prefix[starts]) * _INVERSES[starts], which
 
-    def letter_runs(self, *lengths: int) -> list[Hashes]:
-        """For each length, hashes of all runs of as many characters; what lies between words is one space."""
+    def letter_runs(self, *lengths: int, digits: bool = True) -> list[Hashes]:
+        """For each length, hashes of all runs of as many characters; what lies between words is one space.
+
+        Without `digits` these are as if they were not there.
+        """
         is_space = self.codes == _SPACE
+        if not digits:
+            is_space |= self.codes == _ZERO
         keep = ~is_space
         keep[1:] |= ~is_space[:-1]
-        codes = np.concatenate(([_SPACE], self.codes[keep], [_SPACE])).astype(np.uint64)
+        seen = np.where(is_space, _SPACE, self.codes)[keep]
+        codes = np.concatenate(([_SPACE], seen, [_SPACE])).astype(np.uint64)
         prefix = _prefix_sums(codes)
         return [
             (prefix[length:] - prefix[:-length]) * _INVERSES[: len(codes) - length + 1]

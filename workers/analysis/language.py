@@ -85,7 +85,7 @@ def detect_language(text: str, words: Words) -> str:
 
 def run_rows(words: Words) -> NDArray[np.int64]:
     """Rows of the run table, in the order of the text."""
-    (runs,) = words.letter_runs(_RUN_LENGTH)
+    (runs,) = words.letter_runs(_RUN_LENGTH, digits=False)
     rows: NDArray[np.int64] = ((runs * _MIXER) >> np.uint64(64 - RUN_BITS)).astype(np.int64)
     return rows
 

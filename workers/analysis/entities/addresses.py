@@ -19,7 +19,7 @@ _URL_MARK = re.compile(r"\b(?:https?|ftp)://|\bwww\.", re.IGNORECASE)
 _URL_BODY = re.compile(r"[^\s<>\"“”«»|\\^`{}\u200b]{1,2000}")
 _LABEL = r"[^\W_](?:[^\W]|-){0,62}"
 _HOST = re.compile(
-    rf"(?:[^\s/?#@]{{0,100}}@)?(?:(?:{_LABEL}\.){{1,10}}[^\W\d_](?:[^\W_]|-){{1,24}}|localhost"
+    rf"(?:[^\s/?#@]{{0,100}}@)?(?:(?:{_LABEL}\.){{1,10}}(?!xxx\b)[^\W\d_](?:[^\W_]|-){{1,24}}|localhost"
     r"|(?:\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:]{2,45}\])(?::\d{1,5})?(?=[/?#]|\Z)",
     re.IGNORECASE,
 )
@@ -56,6 +56,7 @@ def find_urls(text: str) -> Iterator[Found]:
         if _HOST.match(url, host_start):
             end_of_last = mark.start() + len(url)
             yield Found("url", mark.start(), end_of_last, url)
+    end_of_last = 0
     for top_level in _TOP_LEVEL.finditer(text):
         start = _start_of_host(text, top_level.start())
         bare = _BARE_DOMAIN.match(text, start) if start >= end_of_last else None

@@ -30,6 +30,7 @@ _NUMBER = re.compile(
     r"(?:(?<![\w.,])|(?<=(?<![A-Za-z])[A-Z]{3}))"
     r"(?:\d{1,3}(?:[.,'’\u00a0\u202f ]\d{3}){1,5}(?!\d)(?:[.,]\d{1,4}(?!\d))?"
     r"|\d{1,2}(?:,\d{2}){1,4},\d{3}(?:\.\d{1,2})?(?!\d)"
+    r"|\d{1,3}(?:\.\d{3}){0,3}['’]\d{1,2}(?!\d)"
     r"|\d{1,15}(?:[.,]\d{1,4}(?!\d))?)"
 )
 _SCALES: dict[str, int] = {
@@ -49,23 +50,25 @@ _SCALE = (
 )
 _SYMBOL = (
     r"(?:(?<![^\W\d_])(?:U\$[DS](?![^\W\d_])|(?:US|HK|NZ)[ ]?\$|(?:U|MXN|MX|M|CA|C|AU|A|R|S|AR|CLP"
-    r"|CL|COP|CO)\$|S/\.?)"
+    r"|CL|COP|CO)\$|S/\.?|Rs(?![^\W\d_]))"
     r"|[$€£¥₹₽₩₺₴₾₪₿₫])"
 )
+# "99,- €", "1000.- euros": dashes in place of the cents.
 _AFTER = re.compile(
-    rf"[ \u00a0\u202f]{{0,2}}-?(?:(?P<scale>{_SCALE})[ \u00a0]{{0,2}}(?:de[ ]|of[ ])?)?"
+    rf"(?:[.,][-–—])?[ \u00a0\u202f]{{0,2}}-?(?:(?P<scale>{_SCALE})[ \u00a0]{{0,2}}(?:de[ ]|of[ ])?)?"
     rf"(?:(?P<prefix>[km]{{1,2}})(?=€|[a-z]{{3}}(?![^\W\d_])))?"
     rf"(?:(?P<symbol>{_SYMBOL})|(?P<word>[^\W\d_]{{2,12}}(?![^\W\d_])\$?))",
     re.IGNORECASE,
 )
 _SECOND_WORD = re.compile(r"[ \u00a0]([^\W\d_]{2,16})")
 _BEFORE = re.compile(
-    rf"(?:(?P<symbol>{_SYMBOL})|(?<![^\W\d_])(?P<word>[^\W\d_]{{3,7}}))[ \u00a0]{{0,2}}\Z", re.IGNORECASE
+    rf"(?:(?P<symbol>{_SYMBOL}|(?<![^\W\d_])Rs\.)|(?<![^\W\d_])(?P<word>[^\W\d_]{{3,7}}))[ \u00a0]{{0,2}}\Z",
+    re.IGNORECASE,
 )
 _SCALE_AFTER = re.compile(rf"[ \u00a0]{{0,2}}(?P<scale>{_SCALE})", re.IGNORECASE)
 _CENTS = re.compile(
     r"(?:[ ](?:con|y|and|with))?[ ](\d{1,2})[ ](?:c[ée]ntimos|centavos|cents?|pence|peniques)(?![^\W\d_])"
-    r"|[ ](?:con|y|and)[ ](\d{1,2})(?![\w%€$£,.-]*\d|[ ]?[%€$£])"
+    r"|[ ](?:con|y|and)[ ](\d{1,2})(?![\w%€$£,.-]*\d|[ ]?[%€$£]|[ ][^\W\d_])"
     r"|[ ](\d{2})(?=[.;)]?\s*\Z|[.;)]\s)",
     re.IGNORECASE,
 )
@@ -188,6 +191,9 @@ def _named_currency(text: str, word: str, end: int, scale: int) -> _Currency | N
     beside = second[1].lower() if second else ""
     if word.upper() in SYMBOLS:
         return _Currency(SYMBOLS[word.upper()], end, scale)
+    # "3 USD50 cards": the code belongs to the number that it touches.
+    if text[end : end + 1].isdigit():
+        return None
     if is_code(word):
         if second and len(beside) > 2 and beside in _SCALES:
             return _Currency(code_of(word), second.end(), scale * _SCALES[beside])

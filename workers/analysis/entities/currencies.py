@@ -14,7 +14,7 @@ OTHER_CODES: dict[str, str | None] = {"RMB": "CNY", "BTC": None, "ETH": None, "N
 LOWER_CASE_CODES = frozenset({"EUR", "USD", "GBP", "RMB"})
 
 _SYMBOL_NAMES = """
-EUR € | GBP £ | JPY ¥ | INR ₹ | RUB ₽ | KRW ₩ | TRY ₺ | UAH ₴ | GEL ₾ | ILS ₪ | VND ₫ | - ₿
+EUR € | GBP £ | JPY ¥ | INR ₹ RS RS. | RUB ₽ | KRW ₩ | TRY ₺ | UAH ₴ | GEL ₾ | ILS ₪ | VND ₫ | - ₿
 USD $ US$ U$ U$D U$S | MXN MX$ MXN$ M$ | CAD C$ CA$ | AUD A$ AU$ | NZD NZ$ | HKD HK$ | BRL R$ | SGD S$
 ARS AR$ | CLP CLP$ CL$ | COP COP$ CO$ | PEN S/ S/.
 """
@@ -27,7 +27,7 @@ RUB rublos rubles | SEK krona kronor | PYG guaraníes | GTQ quetzales | HNL lemp
 bolívares
 BOB bolivianos | ILS shekels | AED dirhams | THB baht | IDR rupiah
 - franc francs franco francos peso pesos rupee rupees rupia rupias peseta pesetas markka satoshi satoshis
-- bitcoin bitcoins coronas
+- bitcoin bitcoins coronas kr
 """
 _CENT_NAMES = "cent cents céntimo céntimos centimo centimos centavo centavos penny pence penique peniques"
 # "dólares australianos", "us dollars": stems of a name and of the word beside it that says which one is

@@ -26,8 +26,9 @@ _IBAN_LENGTHS = {
 _LONGEST_PREFIX = 5
 _NIF_LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
 _CIF_LETTERS = "JABCDEFGHI"
+# With a space after it "es" is a word of the sentence unless it is in capitals: "mi NIF es 12345678Z".
 _SPANISH_ID = re.compile(
-    r"(?:ES[ -]?)?(?:(\d{2}\.?\d{3}\.?\d{3}|[XYZKLM][ -]?\d{7}"
+    r"(?:(?-i:ES)[ -]|ES-?)?(?:(\d{2}\.?\d{3}\.?\d{3}|[XYZKLM][ -]?\d{7}"
     r"|[XYZ][ -]?\d\.\d{3}\.\d{3})[ -]?([A-Z])"
     r"|([ABCDEFGHJNPQRSUVW])[ .-]?(\d{7}|\d{2}\.\d{3}\.\d{2}|\d\.\d{3}\.\d{3})[ -]?([0-9A-J]))(?![\w])",
     re.IGNORECASE,

@@ -7,6 +7,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 _GROUPING = re.compile(r"['’ \u00a0\u202f]")
+# As handwriting has it in Spain: "19'95 €".
+_APOSTROPHE_DECIMALS = re.compile(r"['’](?=\d{1,2}\Z)")
 _UNITS = """
 un una uno one|dos two|tres three|cuatro four|cinco five|seis six|siete seven|ocho eight|nueve nine|diez ten
 once eleven|doce twelve|trece thirteen|catorce fourteen|quince fifteen|dieciséis sixteen|diecisiete seventeen
@@ -45,13 +47,12 @@ _JOINING = frozenset({"y", "and", "a"})
 
 
 def read_numeral(digits: str) -> Decimal | None:
-    """The value of "1.234,56", "1,234.56", "12 000" or "12,34,567.89"; None if the marks make no number.
+    """The value of "1.234,56", "1,234.56", "12 000", "12,34,567.89" or "19'95"; None if they make no number.
 
     The mark that comes last is the decimal one, unless it repeats or exactly three digits follow it,
-    which both
-    notations use for thousands.
+    which both notations use for thousands.
     """
-    plain = _GROUPING.sub("", digits)
+    plain = _GROUPING.sub("", _APOSTROPHE_DECIMALS.sub(",", digits))
     last = max(plain.rfind("."), plain.rfind(","))
     if last < 0:
         return Decimal(plain) if plain.isdigit() else None

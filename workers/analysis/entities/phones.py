@@ -109,6 +109,7 @@ _REGIONS = {
     "es": ("ES",), "ca": ("ES",), "gl": ("ES",), "eu": ("ES",), "en": ("US", "GB"), "pt": ("PT", "BR"),
     "fr": ("FR",), "de": ("DE",), "it": ("IT",),
 }  # fmt: skip
+_OTHERWISE = ("ES", "US", "GB")
 
 
 def find_phones(scan: Scan, language: str) -> Iterator[Found]:
@@ -163,7 +164,8 @@ def _e164(number: str, digits: str, language: str) -> str:
     states_country = number.lstrip("( ").startswith("+")
     if digits.startswith("00") and len(digits) > 9:
         number, states_country = "+" + digits[2:], True
-    regions: tuple[str | None, ...] = (None,) if states_country else _REGIONS.get(language, ())
+    likely = _REGIONS.get(language, ())
+    regions: tuple[str | None, ...] = (None,) if states_country else (*likely, *_OTHERWISE)
     for region in regions:
         try:
             parsed = phonenumbers.parse(number, region)

@@ -86,9 +86,10 @@ def _month_first(text: str, name: tuple[int, int], month: int, today: date) -> F
 
 
 def _end_of_name(text: str, name: tuple[int, int]) -> int:
-    """Behind the dot of an abbreviation."""
+    """Behind the dot of an abbreviation, which "May" is not."""
     start, end = name
-    return end + (text[end : end + 1] == "." and end - start <= 4)
+    is_short = end - start <= 4 and text[start:end].lower() not in ("may", "mayo", "mai")
+    return end + (is_short and text[end : end + 1] == ".")
 
 
 def _with_year(text: str, start: int, end: int, month: int, day: int, today: date) -> Found | None:
