@@ -12,6 +12,7 @@ from actors.door import door
 from workers import clock
 from workers.errors import NotFound
 from workers.organizations import Organization
+from workers.pipeline import by_hand
 from workers.pipeline.learning import Said, labels_of, learn
 
 
@@ -38,6 +39,14 @@ async def learn_correction(
         if job_id is not None:
             jobs, at = context.store.jobs, clock.now_text()
             await jobs.complete((job_id,), feedback, message_id=about, at=at)
+
+
+@policy.SCHEDULED.actor
+async def learn_from_hand(organization_id: str, mailbox: str, about: str) -> None:
+    """Learn from what a person did by hand with the message `about`."""
+    async with door(organization_id=organization_id, message_id=about):
+        context = resources.current()
+        await by_hand.learn_from_hand(context, context.organization(organization_id), mailbox, about)
 
 
 @policy.BOOKKEEPING.actor

@@ -62,6 +62,22 @@ class Outbox:
             )
         )
 
+    async def look_again(self, organization_id: str, mailbox: str, message_ids: Sequence[str]) -> None:
+        """Queue a look at messages that people may have filed anew. It is in nobody's way."""
+        learn_from_hand = actors.broker.get_actor("learn_from_hand")
+        await self._producer.send(
+            *(
+                actors.message(
+                    learn_from_hand,
+                    organization_id=organization_id,
+                    priority="low",
+                    mailbox=mailbox,
+                    about=message_id,
+                )
+                for message_id in message_ids
+            )
+        )
+
     async def sync(
         self, organization_id: str, mailbox: str, *, delay_s: float = 0, notified_at_ms: int = 0
     ) -> None:

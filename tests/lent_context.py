@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from actors import actions, jobs, mail
+from actors import actions, jobs, learning, mail
 from actors.outbox import Outbox
 from workers.analysis.llm import LanguageModel
 from workers.broker import Producer
@@ -17,7 +17,7 @@ from workers.settings import Settings
 from workers.store import Store
 
 # The queue names actors: they are declared by being imported.
-DECLARED = (actions, jobs, mail)
+DECLARED = (actions, jobs, learning, mail)
 ACME = Organization(
     id="acme",
     tenant_id="t",

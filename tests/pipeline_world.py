@@ -21,7 +21,7 @@ from workers.errors import Busy, EconeuraError, LostClaim, NotFound, QueueUnavai
 from workers.graph.client import GraphSession
 from workers.graph.tls import trust
 from workers.organizations import Organizations, load_organizations
-from workers.pipeline import acting, processing, syncing
+from workers.pipeline import acting, by_hand, processing, syncing
 from workers.pipeline.context import Context
 from workers.store import PlannedStep, Record, Store
 from workers.webhooks.event import Event
@@ -94,6 +94,15 @@ class WorkList:
             )
 
         self.add(step.type, run)
+
+    async def look_again(self, organization_id: str, mailbox: str, message_ids: Sequence[str]) -> None:
+        for message_id in message_ids:
+
+            async def run(owner: str, message_id: str = message_id) -> None:
+                organization = self._context.organization(organization_id)
+                await by_hand.learn_from_hand(self._context, organization, mailbox, message_id)
+
+            self.add("look_again", run)
 
     async def sync(
         self, organization_id: str, mailbox: str, *, delay_s: float = 0, notified_at_ms: int = 0

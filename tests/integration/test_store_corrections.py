@@ -33,6 +33,7 @@ async def test_a_correction_reads_back_as_it_was_kept(kept: Corrections) -> None
     assert await kept.get(ORG, "m1") == correction
     assert await kept.all(ORG) == (first.version, [correction])
     assert await kept.all("solo") == (0, [])
+    assert await kept.known(ORG, ["m1", "m2"]) == {"m1"}
 
 
 async def test_a_later_word_of_a_person_stands_whatever_order_they_come_in(kept: Corrections) -> None:

@@ -14,6 +14,12 @@ _HEADINGS = (
 )  # fmt: skip
 
 
+async def id_of(graph: Graph, mailbox: str, folder: str) -> str:
+    """The id of a folder that is given by its well-known name."""
+    found = await graph.get(paths.folder(mailbox, folder), mailbox=mailbox, params={"$select": "id"})
+    return str(found.get("id") or "")
+
+
 async def headings(
     graph: Graph, mailbox: str, folder: str, *, since: datetime, page_size: int = 250
 ) -> AsyncIterator[tuple[dict[str, Any], ...]]:

@@ -96,6 +96,12 @@ async def folder_of(graph: Graph, mailbox: str, message_id: str) -> str:
     return str(message.get("parentFolderId") or "")
 
 
+async def filed(graph: Graph, mailbox: str, message_id: str) -> dict[str, Any]:
+    """How a message is filed now: its `categories` and `parentFolderId`."""
+    params = {"$select": "id,categories,parentFolderId"}
+    return await graph.get(paths.message(mailbox, message_id), mailbox=mailbox, params=params)
+
+
 async def archive(graph: Graph, mailbox: str, message_id: str) -> str:
     """Move a message to Archive and return its id there: the same, for immutable ids within a mailbox."""
     moved = await graph.post(

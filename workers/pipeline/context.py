@@ -34,6 +34,9 @@ class Queue(Protocol):
     async def act(self, record: Record, step: PlannedStep) -> None:
         """Queue one action of a plan."""
 
+    async def look_again(self, organization_id: str, mailbox: str, message_ids: Sequence[str]) -> None:
+        """Queue a look at messages that people may have filed anew by hand."""
+
     async def sync(
         self, organization_id: str, mailbox: str, *, delay_s: float = 0, notified_at_ms: int = 0
     ) -> None:

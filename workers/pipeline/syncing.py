@@ -21,7 +21,7 @@ from workers.errors import (
 )
 from workers.graph import changes, messages
 from workers.organizations import Organization
-from workers.pipeline import counting
+from workers.pipeline import by_hand, counting
 from workers.pipeline.context import Context
 from workers.store import FolderState, NewMessage
 from workers.store.keys import sender_fingerprint
@@ -63,6 +63,9 @@ async def sync_mailbox(
         look = _Look(context, organization, mailbox, folder, owner, notified_at_ms)
         try:
             queued += await _sync_folder(look)
+            if not notified_at_ms:
+                # What people did since is no haste: the timer's look is soon enough.
+                await by_hand.look(context, organization, mailbox, folder)
         except (PermanentError, MailboxUnavailable) as failed:
             metrics.ERRORS.labels(failed.code, "sync", "error").inc()
             _log.error("folder_not_synced", folder=folder, code=failed.code, reason=str(failed))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -118,6 +118,11 @@ class Corrections:
         """What was last said of a message, or None."""
         kept = await self._redis.hget(self._keys.corrections(organization_id), message_id)
         return _correction(message_id, kept) if kept else None
+
+    async def known(self, organization_id: str, message_ids: Sequence[str]) -> set[str]:
+        """Those of the ids of which something was said."""
+        ranks = await self._redis.zmscore(self._keys.correction_ranks(organization_id), list(message_ids))
+        return {name for name, rank in zip(message_ids, ranks, strict=True) if rank is not None}
 
     async def all(self, organization_id: str) -> tuple[int, list[Correction]]:
         """The version and all corrections of it, by message id."""

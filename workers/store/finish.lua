@@ -23,7 +23,8 @@ redis.call('ZREM', KEYS[2], ARGV[4])
 redis.call('XADD', KEYS[3], '*', 'line', ARGV[5])
 if ARGV[2] ~= 'dead' then
   redis.call('UNLINK', KEYS[4])
-  redis.call('HDEL', KEYS[1], 'categories', 'etag')
+  -- Its first categories stay: what people change later shows against them.
+  redis.call('HDEL', KEYS[1], 'etag')
 end
 if told > 6 then redis.call('HSET', KEYS[5], unpack(ARGV, 7, told)) end
 local notified = ''

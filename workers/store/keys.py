@@ -49,6 +49,10 @@ class Keys:
         """Hash: delta link, lease and times of a watched folder."""
         return self._key("folder", mailbox, folder)
 
+    def filings(self, mailbox: str, folder: str) -> str:
+        """String: the delta link after which changes by hand in a folder are to be looked for."""
+        return self._key("filings", mailbox, folder)
+
     def watched_since(self, mailbox: str, folder: str) -> str:
         """String: from when on (ms) a folder's messages count; outlives the loss of the folder's hash."""
         return self._key("watched-since", mailbox, folder)

@@ -144,6 +144,16 @@ class Mailboxes:
             replies = await step.execute()
         return [_state(*pair) for pair in zip(replies[::2], replies[1::2], strict=True)]
 
+    async def filings_link(self, mailbox: str, folder: str) -> str | None:
+        """Where to go on looking for changes by hand in a folder, None: from the beginning."""
+        link = await self._redis.get(self._keys.filings(mailbox, folder))
+        return link.decode() if link else None
+
+    async def save_filings_link(self, mailbox: str, folder: str, link: str | None) -> None:
+        """Store where to go on, or (None) forget it."""
+        key = self._keys.filings(mailbox, folder)
+        await (self._redis.delete(key) if link is None else self._redis.set(key, link, ex=_REMEMBERED_S))
+
     async def known_categories(self, mailbox: str) -> frozenset[str]:
         """Master categories known to exist in a mailbox; they are read once, and added to."""
         if mailbox not in self._categories:
