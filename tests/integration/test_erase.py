@@ -17,6 +17,7 @@ from tests.waiting import eventually
 from workers.broker import Broker
 from workers.errors import PermanentError
 from workers.pipeline import processing
+from workers.pipeline.learning import Said, labels_of, learn
 from workers.store import NewJob
 from workers.store.answers import Kept
 
@@ -219,6 +220,26 @@ async def test_another_organization_is_left_alone(world: World, env: dict[str, s
     assert erase(env, "--organization", "solo")[1]["ledger records emptied"] == 0
     assert (await world.record(message_id)).subject
     assert erase(env, "--organization", "acme")[1]["ledger records emptied"] == 1
+
+
+async def test_what_was_learned_of_the_person_is_forgotten(world: World, env: dict[str, str]) -> None:
+    corrections, organization = world.context.store.corrections, world.context.organization("acme")
+    theirs = from_ana(world)
+    others = world.deliver(**{"from": f"Bea <{BEA}>", "subject": QUESTION})
+    await world.handle()
+    said = {"category": "sales"}
+    for about in (theirs, others):
+        told = Said(said, labels_of(said, organization), "person", "key:1", 1)
+        await learn(world.context, organization, world.mailbox, about, told)
+    # The ledger keeps its records for a time only; what was learned stays.
+    await world.context.store.redis.delete(world.context.store.keys.email(world.mailbox, theirs))
+    assert erase(env, "--dry-run")[1]["corrections learned from"] == 1
+    code, counts, _ = erase(env)
+    assert (code, counts["corrections learned from"]) == (0, 1)
+    _, left = await corrections.all("acme")
+    assert [one.message_id for one in left] == [others]
+    assert theirs not in [change.message_id async for change in corrections.changes("acme")]
+    assert await corrections.adjustment("acme") is None
 
 
 async def test_it_is_audited_without_the_address(world: World, env: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ from workers.cleanup.sweep import clean_up
 from workers.organizations import Webhook
 from workers.pipeline.context import Context
 from workers.settings import load_settings
-from workers.store import Change, Delivery, NewMessage
+from workers.store import Change, Correction, Delivery, NewMessage
 
 ORG, BOX = "acme", "soporte@acme.example"
 
@@ -105,6 +105,23 @@ async def test_orphaned_keys_go_and_those_in_use_stay(context: Context, broker: 
         keys.schedule_job("cleanup"), "{econeura-other}:content:a@b.example:m",
     } <= left  # fmt: skip
     assert not {keys.content(BOX, "gone"), keys.job_items("gone"), keys.schedule_job("dropped")} & left
+
+
+async def test_what_a_removed_organization_taught_goes_after_a_while(
+    context: Context, broker: Broker
+) -> None:
+    corrections, keys = context.store.corrections, context.store.keys
+    for organization_id in (ORG, "removed"):
+        await corrections.keep(organization_id, Correction("m", 1, "person", "k", {}, {}, b""), {})
+        await corrections.save_adjustment(organization_id, b"learned")
+    await clean_up(context, broker)
+    assert await corrections.adjustment("removed") is not None, "perhaps it comes back"
+    for organization_id in (ORG, "removed"):
+        await context.store.redis.set(keys.corrections_version(organization_id), 1)
+    await clean_up(context, broker)
+    left = {key.decode() for key in await context.store.redis.keys("*")}
+    assert not [key for key in left if key.endswith(":removed")]
+    assert await corrections.get(ORG, "m") is not None and keys.adjustment(ORG) in left
 
 
 async def test_the_search_for_orphans_goes_on_where_it_stopped(context: Context) -> None:

@@ -88,7 +88,11 @@ async def test_what_is_forgotten_leaves_no_trace(kept: Corrections) -> None:
     for about in ("secret-1", "secret-2", "other"):
         await kept.keep(ORG, said("sales", about=about), {})
     await kept.withdraw(ORG, "secret-2", by="key:1", source="person")
-    assert await kept.forget(ORG, ["secret-1", "secret-2", "never-seen"]) == 2
+    wanted = ["secret-1", "secret-2", "never-seen"]
+    assert await kept.about(ORG, wanted, "f") == {"secret-1", "secret-2"}
+    await kept.save_adjustment(ORG, b"learned of it")
+    await kept.forget(ORG, wanted)
+    assert await kept.about(ORG, wanted, "f") == set() and await kept.adjustment(ORG) is None
     assert [change.message_id async for change in kept.changes(ORG)] == ["other"]
     _, corrections = await kept.all(ORG)
     assert [correction.message_id for correction in corrections] == ["other"]

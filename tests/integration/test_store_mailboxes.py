@@ -58,6 +58,17 @@ async def test_a_folder_has_one_holder_who_looks_again_if_asked(store: Store) ->
     assert following.synced_at > 0 and following.process_since_ms == 1000
 
 
+async def test_where_filings_go_on_is_forgotten_in_time_however_often_it_moves(store: Store) -> None:
+    key = store.keys.filings(BOX, FOLDER)
+    await store.mailboxes.save_filings_link(BOX, FOLDER, "first")
+    await store.redis.expire(key, 100)
+    await store.mailboxes.save_filings_link(BOX, FOLDER, "second")
+    assert await store.mailboxes.filings_link(BOX, FOLDER) == "second"
+    assert 0 < await store.redis.ttl(key) <= 100
+    await store.mailboxes.save_filings_link(BOX, FOLDER, None)
+    assert await store.mailboxes.filings_link(BOX, FOLDER) is None
+
+
 async def test_a_failed_round_frees_the_folder_and_keeps_the_reason(store: Store) -> None:
     await store.mailboxes.lease(BOX, FOLDER, owner="a", since_ms=0)
     await store.mailboxes.release(BOX, FOLDER, owner="a", error="access_denied")

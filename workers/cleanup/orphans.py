@@ -4,6 +4,7 @@
 | --- | --- |
 | content:… | its message is not in the ledger, or is done or skipped |
 | job-items:… | its job is gone |
+| corrections…, adjustment:… | no organization has the name, and nothing was said for long |
 | folder:…, categories:… | no organization has the mailbox; a folder also was not synced for long |
 | schedule:job, runs, order | the job is defined no longer and was not due for a month |
 """
@@ -31,6 +32,7 @@ class _Search:
     context: Context
     now: datetime
     defined_jobs: frozenset[str]
+    configured: frozenset[str]
 
 
 Judge = Callable[[_Search, Sequence[str]], Awaitable[list[str]]]
@@ -43,7 +45,8 @@ async def sweep(context: Context, now: datetime, *, dry_run: bool, budget_s: flo
     if isinstance(redis, RedisCluster):
         # A cursor belongs to one node; on a cluster the keys' own expiry has to do.
         return removed
-    search = _Search(context, now, frozenset(await context.store.schedule.standings()))
+    jobs = frozenset(await context.store.schedule.standings())
+    search = _Search(context, now, jobs, frozenset(one.id for one in context.organizations))
     cursor = int(await redis.get(keys.cleanup_cursor()) or 0)
     end = time.monotonic() + budget_s
     while True:
@@ -118,6 +121,19 @@ async def _mailbox(search: _Search, found: Sequence[str]) -> list[str]:
     return orphans
 
 
+async def _learned(search: _Search, found: Sequence[str]) -> list[str]:
+    strangers = [key for key in found if _rest(key) not in search.configured]
+    retention = timedelta(days=search.context.settings.ledger_retention_days)
+    store = search.context.store
+    return [
+        key
+        for key in strangers
+        # The version is the time of the last change.
+        if _moment(await store.redis.get(store.keys.corrections_version(_rest(key))) or b"0")
+        < search.now - retention
+    ]
+
+
 async def _schedule(search: _Search, found: Sequence[str]) -> list[str]:
     orphans = []
     for key in found:
@@ -146,4 +162,9 @@ _JUDGES: dict[str, Judge] = {
     "folder": _mailbox,
     "categories": _mailbox,
     "schedule": _schedule,
+    "corrections": _learned,
+    "correction-ranks": _learned,
+    "correction-changes": _learned,
+    "corrections-version": _learned,
+    "adjustment": _learned,
 }

@@ -4,6 +4,7 @@
 | --- | --- |
 | ledger record of a message that ended | emptied: id, state and times stay, lest it be taken for new |
 | parked content, results, kept answers, limits on replies, deliveries, lines of the journal | removed |
+| correction of the analysis | forgotten, and what was learned of it |
 | dead letter about such messages alone | dropped: it cannot be sent again |
 | message in hand | left, and counted: it ends first, then another run erases it |
 | exports, reports | named, with how many rows: they are files, and perhaps copied |
@@ -62,6 +63,7 @@ async def erase(
     await _drop_results(store, search, done)
     await _drop_deliveries(store, search, done)
     await _drop_lines(store, search, done)
+    await _drop_corrections(store, search, done)
     done.in_hand, done.records = len(in_hand), len(ended)
     if not dry_run:
         done.records = sum([await store.ledger.empty(item.mailbox, item.message_id) for item in ended])
@@ -128,6 +130,13 @@ async def _drop_lines(store: Store, search: Search, done: Erased) -> None:
         if not done.dry_run:
             for some in _in_steps(lines):
                 await store.redis.xdel(store.keys.journal(organization_id), *some)
+
+
+async def _drop_corrections(store: Store, search: Search, done: Erased) -> None:
+    for organization_id, message_ids in (await other_places.corrections(store, search)).items():
+        done.corrections += len(message_ids)
+        if message_ids and not done.dry_run:
+            await store.corrections.forget(organization_id, message_ids)
 
 
 def _in_steps(parts: list[Part]) -> list[list[Part]]:

@@ -28,6 +28,7 @@ class Erased:
     dead_letters: int = 0
     webhook_deliveries: int = 0
     model_answers: int = 0
+    corrections: int = 0
     in_hand: int = 0
     """Messages that have not ended: left as they are, for another run."""
     left: dict[str, int] = field(default_factory=dict)
@@ -51,4 +52,5 @@ class Erased:
             "dead letters": self.dead_letters,
             "webhook deliveries in the log": self.webhook_deliveries,
             "answers of the language model": self.model_answers,
+            "corrections learned from": self.corrections,
         }

@@ -53,6 +53,19 @@ async def model_answers(store: Store, search: Search) -> list[str]:
     return await _read(store, "llm:answer", "get", search.person.is_named_in)
 
 
+async def corrections(store: Store, search: Search) -> dict[str, set[str]]:
+    """Organization -> ids of the messages of which people said what is right (numbers are kept, no text)."""
+    found: dict[str, set[str]] = {}
+    for kind in ("corrections", "correction-changes"):
+        async for keys in pages(store, kind):
+            for organization_id in map(_rest, keys):
+                if search.covers(organization_id) and organization_id not in found:
+                    found[organization_id] = await store.corrections.about(
+                        organization_id, search.ended, search.person.fingerprint
+                    )
+    return found
+
+
 async def reply_limits(store: Store, search: Search) -> list[str]:
     """Keys that keep a rule from answering the correspondent again too soon."""
     found = []

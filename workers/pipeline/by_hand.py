@@ -27,7 +27,7 @@ _log = logs.get_logger("learning")
 _MOST_MOVED = 20
 _JUNK = "junkemail"
 # When it is first looked for, or Graph has forgotten where we were.
-_LOOKED_BACK = timedelta(days=14)
+_LOOKED_BACK = timedelta(days=7)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,14 @@ async def learn(
     # What was learned of this very message is no proof of what was learned.
     judged = _judged(said, signature, before) if former is None else {}
     correction = Correction(
-        message_id, said.at_ms, said.source, said.by, said.values, said.labels, signature.to_bytes()
+        message_id,
+        said.at_ms,
+        said.source,
+        said.by,
+        said.values,
+        said.labels,
+        signature.to_bytes(),
+        record.sender,
     )
     kept = await context.store.corrections.keep(organization.id, correction, judged)
     _count(organization.id, said, kept, judged)

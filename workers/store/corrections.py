@@ -30,6 +30,7 @@ Status = Literal["kept", "replaced", "older", "outranked", "withdrawn", "unknown
 class Correction:
     """What was said of a message. `said` has what was given of category, urgency, sentiment; `labels` for
     each head of the analysis the classes that follow from it. `signature`: the mail's features, packed.
+    `sender`: fingerprint of the sender's address, by which a correspondent can be erased.
     """
 
     message_id: str
@@ -39,6 +40,7 @@ class Correction:
     said: Mapping[str, str]
     labels: Mapping[str, tuple[str, ...]]
     signature: bytes = field(repr=False)
+    sender: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class Corrections:
             "by": correction.by,
             "said": correction.said,
             "labels": correction.labels,
+            "sender": correction.sender,
         }
         value = orjson.dumps(header) + b"\n" + correction.signature
         rank = correction.at_ms + (_PERSONS_WORD if correction.source == "person" else 0)
@@ -147,18 +150,21 @@ class Corrections:
                 return
             end = f"({entries[-1][0].decode()}"
 
-    async def forget(self, organization_id: str, message_ids: Collection[str]) -> int:
-        """Erase what was said of messages and every trace that it was; returns of how many there was any."""
-        wanted, named = set(message_ids), set()
-        for message_id in wanted:
-            kept = await self.withdraw(organization_id, message_id, by="erasure", source="person")
-            if kept.status == "withdrawn":
-                named.add(message_id)
+    async def about(self, organization_id: str, message_ids: Collection[str], sender: str) -> set[str]:
+        """Those of the ids of which something was said at any time, and the ids of mail from the sender."""
+        _, kept = await self.all(organization_id)
+        found = {one.message_id for one in kept if one.sender == sender or one.message_id in message_ids}
+        said = {change.message_id async for change in self.changes(organization_id)}
+        return found | said.intersection(message_ids)
+
+    async def forget(self, organization_id: str, message_ids: Collection[str]) -> None:
+        """Erase what was said of messages, every trace that it was, and what was learned of it."""
+        for message_id in message_ids:
+            await self.withdraw(organization_id, message_id, by="erasure", source="person")
         async for change in self.changes(organization_id):
-            if change.message_id in wanted:
+            if change.message_id in message_ids:
                 await self._redis.xdel(self._keys.correction_changes(organization_id), change.id)
-                named.add(change.message_id)
-        return len(named)
+        await self._redis.unlink(self._keys.adjustment(organization_id))
 
     async def adjustment(self, organization_id: str) -> bytes | None:
         """What was last learned of the corrections, perhaps of a former version of them."""

@@ -17,6 +17,8 @@ FOLDER_LEASE_S = 60.0
 _QUEUED_TTL_S = 15
 # A mailbox that was taken away and comes back after so long is a new one.
 _REMEMBERED_S = 90 * 86400
+# A round that filters by date follows so many messages at most (5,000): before that a new one begins.
+FILINGS_ROUND_S = 2 * 86400
 
 _READ = ("link", "synced_at", "error", "counted_at", "subscription_error")
 
@@ -150,9 +152,12 @@ class Mailboxes:
         return link.decode() if link else None
 
     async def save_filings_link(self, mailbox: str, folder: str, link: str | None) -> None:
-        """Store where to go on, or (None) forget it."""
+        """Store where to go on, or (None) forget it. From the first on it is good for FILINGS_ROUND_S."""
         key = self._keys.filings(mailbox, folder)
-        await (self._redis.delete(key) if link is None else self._redis.set(key, link, ex=_REMEMBERED_S))
+        if link is None:
+            await self._redis.delete(key)
+        elif not await self._redis.set(key, link, nx=True, ex=FILINGS_ROUND_S):
+            await self._redis.set(key, link, xx=True, keepttl=True)
 
     async def known_categories(self, mailbox: str) -> frozenset[str]:
         """Master categories known to exist in a mailbox; they are read once, and added to."""
