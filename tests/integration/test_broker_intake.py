@@ -174,9 +174,10 @@ class LineBesideALook(WorkQueue):
     @run_s.setter
     def run_s(self, seconds: float) -> None: ...
 
-    def put(self, item: Item) -> None:
-        super().put(item)
+    def put(self, item: Item) -> bool:
+        is_awake = super().put(item)
         self.filled.set()
+        return is_awake
 
 
 def test_what_the_bell_passes_to_the_threads_is_taken_by_nobody_else(broker: Broker) -> None:

@@ -121,8 +121,9 @@ class Queue(RuleBasedStateMachine):
         reply = self.exchange(worker, wanted, [])
         mode, taken = reply[5].decode(), self.names(reply)
         held = len(self.hands[worker])
-        if mode == "open":
+        if mode in ("open", "empty"):
             assert taken == self.expect_taken(wanted) if self.any_ready() else not taken
+            assert mode == ("open" if self.any_ready() else "empty")
             self.alone.pop(worker, None)
         elif mode == "draining":
             assert not taken
@@ -153,6 +154,7 @@ class Queue(RuleBasedStateMachine):
         reply = self.run(EXCHANGE, KEYS.of_worker(worker), args)
         expected = self.expect_taken(room) if room > 0 and self.any_ready() else []
         assert self.names(reply) == expected
+        assert reply[5].decode() == ("" if room <= 0 else "open" if self.any_ready() else "empty")
         self.hands[worker].update(zip(reply[3][::2], expected, strict=True))
         for _ in range(lost_replies):
             assert sorted(self.names(self.run(EXCHANGE, KEYS.of_worker(worker), args))) == sorted(expected)

@@ -62,7 +62,7 @@ def test_what_a_dead_worker_held_is_taken_one_at_a_time_before_anything_else(bro
     # It outlived its time alone: the others may join it, still one by one, and then the rest.
     assert second.take() == ("company", ["b"])
     assert Process(broker).take() == ("brief", ["c"])
-    assert second.take() == ("open", ["d"])
+    assert second.take() == ("empty", ["d"])
 
 
 def test_a_busy_worker_makes_room_for_a_suspect_but_not_for_ever(broker: Broker) -> None:
@@ -70,7 +70,7 @@ def test_a_busy_worker_makes_room_for_a_suspect_but_not_for_ever(broker: Broker)
     send(broker, note, "a", "long")
     first, busy = Process(broker), Process(broker)
     first.take(1)
-    assert busy.take(1) == ("open", ["long"])
+    assert busy.take(1) == ("empty", ["long"])
     first.die()
     send(broker, note, "more")
     assert busy.take() == ("draining", [])

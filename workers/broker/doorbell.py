@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from workers.logs import get_logger
 
 log = get_logger("broker")
 _REFUSED_S = 1.0
+_AFTER_YOU_S = 0.0001
 LONGEST_SLEEP_S = 5.0
 """A ring can be lost with the connection or the worker that heard it: look again after so long."""
 
@@ -84,6 +86,8 @@ class Doorbell(threading.Thread):
                 self._heard = call, reply
             self.is_listening = False
             self._on_ring()
+            # The thread that was woken goes first: we would keep it from running until we wait again.
+            time.sleep(_AFTER_YOU_S)
 
     def _wait(self) -> Any:
         wait = ("BLPOP", self._bell, LONGEST_SLEEP_S)

@@ -10,6 +10,8 @@
 --   N id priority delay_ms actor body   done, and the message that comes next
 --   B id                            given back, not run
 -- Reply: {'ok', now, refused ids, {id, entry, ...}, sleep ms or -1, mode, suspects waiting} or {'fenced'}.
+-- Mode: '' nothing was asked for, or this is a repetition; 'open' there is more; 'empty' there is not; how suspects
+-- are given: 'brief' and 'strict' alone, 'company' beside others, 'draining' not yet, and nothing else either.
 local HAND, WORKER = KEYS[13], KEYS[14]
 local lease, wanted, at_bell = ARGV[1], tonumber(ARGV[3]), string.sub(ARGV[2], 1, 1) == 'b'
 local field, sequence = 'sequence', tonumber(ARGV[2])
@@ -262,6 +264,9 @@ if wanted > 0 then
     if redis.call('EXISTS', unpack(READY)) > 0 then
       take(wanted)
     end
+    if #taken < wanted * 2 or redis.call('EXISTS', unpack(READY)) == 0 then
+      mode = 'empty'
+    end
   end
   for first = 1, #taken, CHUNK do
     redis.call('HSET', HAND, unpack(taken, first, math.min(first + CHUNK - 1, #taken)))
@@ -271,7 +276,7 @@ if wanted > 0 then
   if due then
     keeper, wake = unpack(redis.call('HMGET', STATE, 'keeper', 'wake'))
   end
-  if mode == 'open' and #taken < wanted * 2 then
+  if mode == 'empty' then
     wake = tonumber(wake or 0)
     if due and (keeper == lease or wake <= now or wake > due) then
       redis.call('HSET', STATE, 'keeper', lease, 'wake', due)
@@ -282,7 +287,7 @@ if wanted > 0 then
       redis.call('HDEL', STATE, 'keeper', 'wake')
       freed = true
     end
-    freed = freed or redis.call('EXISTS', unpack(READY)) > 0
+    freed = freed or mode == 'open' or redis.call('EXISTS', unpack(READY)) > 0
     if soonest then
       ring_for(soonest, now)
     end

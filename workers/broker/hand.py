@@ -29,14 +29,9 @@ class Taken:
 
     now_ms: int
     messages: list[tuple[bytes, bytes]]
-    asked: int
     due_in_s: float | None
     mode: str
     suspects: int
-
-    @property
-    def is_short(self) -> bool:
-        return self.mode == "open" and len(self.messages) < self.asked
 
 
 @dataclass(slots=True)
@@ -45,7 +40,6 @@ class Call:
 
     lease: str
     args: list[Any]
-    asked: int
     settled: Sequence[Settlement] = ()
 
 
@@ -114,7 +108,7 @@ class Hand:
         """An exchange that takes a message when the bell rings, unless `limit` are in hand by then."""
         self._bells += 1
         self._at_bell = b"b%d-" % self._bells
-        return Call(self.lease, [self.lease, f"b{self._bells}", limit, 0], 1)
+        return Call(self.lease, [self.lease, f"b{self._bells}", limit, 0])
 
     def heard(self, call: Call, reply: Any) -> Taken | None:
         """The reply to `call_at_bell`, as that of `exchange`; None also if nothing can be said by it."""
@@ -141,7 +135,7 @@ class Hand:
             report_refused(len(refused))
         messages = list(zip(flat[::2], flat[1::2], strict=True))
         due_in_s = None if sleep_ms < 0 else sleep_ms / 1000
-        return Taken(int(now), messages, call.asked, due_in_s, mode.decode(), suspects)
+        return Taken(int(now), messages, due_in_s, mode.decode(), suspects)
 
     def lose(self) -> list[Delivery]:
         """Forget everything: another worker has it now. Returns what was held."""
@@ -164,7 +158,7 @@ class Hand:
     def _next_call(self, wanted: int, elsewhere: int) -> Call:
         settled, self.outbox = self.outbox[:_OUTCOMES_A_CALL], self.outbox[_OUTCOMES_A_CALL:]
         args = [*self._head(wanted, elsewhere), *_outcomes(settled)]
-        return Call(self.lease, args, wanted, settled)
+        return Call(self.lease, args, settled)
 
     def _settle_unknown(self, just_taken: set[bytes]) -> None:
         """Redis may have lost writes in an outage: what it says we hold and we do not, is settled again.
@@ -189,7 +183,7 @@ class Hand:
             args = [*self._head(0, 0), *_outcomes(settled)]
             for delivery_id in unknown - {each.delivery_id for each in settled}:
                 args += ["B", delivery_id]
-            self._unconfirmed = Call(self.lease, args, 0, settled)
+            self._unconfirmed = Call(self.lease, args, settled)
 
     def _head(self, wanted: int, elsewhere: int) -> list[Any]:
         self._sequence += 1

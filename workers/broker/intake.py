@@ -154,8 +154,9 @@ class Intake:
         with self._lock:
             # Not before we have the lock: an exchange that ran meanwhile relied on us to be at the bell.
             source.rung()
-            self._answer_the_door(source)
-        self._wake.set()
+            is_seen_to = self._answer_the_door(source)
+        if not (is_seen_to and source.is_quiet):
+            self._wake.set()
 
     def _collect(self, now: float) -> None:
         """Sort what the threads finished to the hands it belongs to."""
@@ -227,30 +228,31 @@ class Intake:
             self._ready += self._take_in(source, taken)
         return True
 
-    def _answer_the_door(self, source: Source) -> None:
-        """Take in what the doorbell brought along; anything else than messages is for a call to find out."""
+    def _answer_the_door(self, source: Source) -> bool:
+        """Take in what the doorbell brought along; False if the consumer's thread has to look after it."""
         heard = source.bell.heard()
         if heard is None:
-            return
+            return False
         call, reply = heard
         if reply is None or isinstance(reply, Exception):
             source.hand.not_heard(call)
-            return
+            return False
         taken = source.hand.heard(call, reply)
         if taken is None or not taken.mode:
-            return
+            return False
         if self.is_draining or not self._is_consumed or self._another_runs_alone(source):
             for delivery in self._accept(source.hand, taken):
                 source.hand.outbox.append(delivery.settled("given_back"))
             self._exchange(source, 0)
             source.was_rung = True
-            return
+            return False
         source.was_rung = False
-        for delivery in self._take_in(source, taken):
-            if self._feeds_line:
-                self.line.put(Ready(delivery))
-            else:
-                self._ready.append(delivery)
+        deliveries = self._take_in(source, taken)
+        if not self._feeds_line:
+            self._ready += deliveries
+            return not deliveries
+        are_woken = [self.line.put(Ready(delivery)) for delivery in deliveries]
+        return all(are_woken)
 
     def _take_in(self, source: Source, taken: Taken) -> list[Delivery]:
         hand = source.hand

@@ -71,7 +71,7 @@ class Source:
             self.not_before = now + min(_SUSPECT_WINDOW_S, _SUSPECTS_OVER_S / max(taken.suspects, 1))
         elif taken.mode == "draining":
             self.not_before = now + _SUSPECT_WINDOW_S
-        elif taken.is_short:
+        elif taken.mode == "empty":
             self.is_open = False
             self.bell.listen(limit)
 
@@ -85,6 +85,11 @@ class Source:
         if self.backoff_s:
             log.info("redis takes our calls again")
             self.backoff_s = self.not_before = 0.0
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing is to be done for it before its bell is heard."""
+        return not self.is_open and self.due_at == math.inf and not self.pending_since
 
     def rung(self) -> None:
         """Nobody waits at the bell any more: there may be something to take."""

@@ -58,7 +58,8 @@ class WorkQueue:
         """How long messages run, on a moving average."""
         self.unfinished_tasks = 0
 
-    def put(self, item: Item) -> None:
+    def put(self, item: Item) -> bool:
+        """Returns whether a thread was woken for it."""
         message = item.message
         priority = message.entry.priority if isinstance(message, Delivery) else "normal"
         with self._mutex:
@@ -66,8 +67,10 @@ class WorkQueue:
             self._waiting += 1
             self.unfinished_tasks += 1
             sleeper = self._asleep.pop() if self._asleep and self._should_wake() else None
-        if sleeper is not None:
-            sleeper.release()
+        if sleeper is None:
+            return False
+        sleeper.release()
+        return True
 
     def get(self, timeout: float | None = None) -> Item:
         """The best message there is; raises Empty after `timeout` seconds, and at once when closed."""
