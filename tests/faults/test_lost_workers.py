@@ -76,6 +76,35 @@ def test_a_lost_host(redis_process: RedisProcess, redis_client: redis.Redis, tmp
     assert took < 20
 
 
+@pytest.mark.faults
+@pytest.mark.timeout(120)
+def test_a_message_that_a_paused_worker_was_handed_at_its_bell(
+    redis_process: RedisProcess, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    """It waits in an answer that nobody reads: another runs it once the lease has ended, and that is all."""
+    with Fleet(tmp_path, redis_process.url, size=2, threads=4, supervised=False) as fleet:
+        broker = Broker(NAMESPACE)
+        actors = declare(broker, fleet.journal)
+        broker.connect(redis_client)
+        wait_for(lambda: broker.stats().workers == 2)
+        paused = fleet.signal(signal.SIGSTOP)
+        for number in range(2):
+            actors["plain"].send(number=number, work_ms=0)
+            wait_for(lambda sent=number: broker.stats().waiting == 0)  # type: ignore[misc]
+        began = time.monotonic()
+        wait_for(lambda: len(fleet.journal.read()) == 4)
+        took = time.monotonic() - began
+        fleet.signal(signal.SIGCONT)
+        wait_for(lambda: "lease lost" in fleet.log())
+        wait_for(lambda: not broker.stats().sizes and broker.stats().workers == 2)
+        lines = fleet.journal.read()
+        broker.close()
+    print(f"worker paused at its bell: its message runs elsewhere after {took:.1f} s")
+    assert 5 < took < 20
+    assert sorted(line.number for line in lines if line.what == "start") == [0, 1]
+    assert paused not in {line.pid for line in lines}
+
+
 def burn(until: float) -> None:
     while time.monotonic() < until:
         sum(range(10_000))
