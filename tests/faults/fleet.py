@@ -57,7 +57,7 @@ class Fleet:
 
     def __enter__(self) -> Self:
         for _ in range(self._size):
-            self._start()
+            self.add()
         return self
 
     def __exit__(
@@ -75,7 +75,8 @@ class Fleet:
                 process.wait()
         self.journal.close()
 
-    def _start(self) -> None:
+    def add(self) -> None:
+        """Start another worker process."""
         name = f"test:{os.getpid()}:{next(self._names)}"
         process = subprocess.Popen(
             [
@@ -110,7 +111,7 @@ class Fleet:
         if self._supervised and self._client is not None and self._kind == "ours":
             wait_for(lambda: self._declare(name), timeout_s=120)
         if self._supervised:
-            self._start()
+            self.add()
 
     def _declare(self, name: str) -> bool:
         try:
