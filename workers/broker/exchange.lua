@@ -261,10 +261,12 @@ if wanted > 0 then
   end
   if mode == 'open' then
     alone = ''
-    if redis.call('EXISTS', unpack(READY)) > 0 then
+    local left = redis.call('EXISTS', unpack(READY))
+    if left > 0 then
       take(wanted)
+      left = redis.call('EXISTS', unpack(READY))
     end
-    if #taken < wanted * 2 or redis.call('EXISTS', unpack(READY)) == 0 then
+    if left == 0 then
       mode = 'empty'
     end
   end
