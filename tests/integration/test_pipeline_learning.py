@@ -114,6 +114,7 @@ async def test_a_new_model_learns_anew_from_what_was_kept(world: World) -> None:
     mail = rows(KIND)[-1]
     expected = await understood(world, mail)
     learned = Adjustment.from_bytes(await world.context.store.corrections.adjustment(ORGANIZATION) or b"")
+    assert learned is not None
     object.__setattr__(learned, "model", "former")
     await world.context.store.corrections.save_adjustment(ORGANIZATION, learned.to_bytes())
     world.context.adjustments = Adjustments()

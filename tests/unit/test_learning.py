@@ -139,6 +139,7 @@ def test_it_reads_back_as_it_was_written() -> None:
         version=7,
     )
     read = Adjustment.from_bytes(adjustment.to_bytes())
+    assert read is not None
     assert (read.version, read.model) == (7, load_classifier().version)
     for kind in KINDS:
         for mail in signatures(kind)[:5]:

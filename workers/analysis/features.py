@@ -29,6 +29,9 @@ _SALTS = {
 # How much each kind weighs before learning, found by cross-validation on the corpus.
 _SCALES = {"word": 1.0, "subject": 0.7, "pair": 0.7, "run": 0.8, "sender": 0.5}
 _CONCEPT_SCALE = 0.5
+# Said once they are said, however long the mail: beside their strength, whether they occur at all.
+_OCCURRING = ("urgent", "standstill", "deadline_today", "no_hurry", "complaint", "praise", "refund", "broken")
+_OCCURRENCE_SCALE = 0.5
 _SIGNAL_SCALE = 1.0
 
 
@@ -67,6 +70,7 @@ def dense_names() -> tuple[str, ...]:
         *(f"concept.{n}" for n in names),
         *(f"concept.{n}.subject" for n in names),
         *(f"concept.{n}.sender" for n in names),
+        *(f"concept.{n}.occurs" for n in _OCCURRING),
         *(f"sign.{n}" for n in signals.NAMES),
     )
 
@@ -99,6 +103,7 @@ def read_features(mail: Mail, text: MailText) -> Features:
             _concepts(touched, 0, len(words.hashes), len(words.hashes)),
             _concepts(touched, 0, subject_words, subject_words),
             _concepts(find_concepts(sender), 0, len(sender.hashes), 0),
+            _occurrences(touched),
             np.array(signals.read_signals(mail, text), dtype=np.float32) * _SIGNAL_SCALE,
         )
     )
@@ -131,6 +136,18 @@ def _distinct(rows: NDArray[np.int32]) -> NDArray[np.int32]:
     _scratch.last[rows] = order
     distinct: NDArray[np.int32] = rows[_scratch.last[rows] == order]
     return distinct
+
+
+@cache
+def _occurring() -> NDArray[np.int64]:
+    names = load_lexicon().names
+    return np.array([names.index(name) for name in _OCCURRING], dtype=np.int64)
+
+
+def _occurrences(touched: Touched) -> NDArray[np.float32]:
+    counts = np.bincount(touched.concepts, minlength=len(load_lexicon().names))[_occurring()]
+    occurrences: NDArray[np.float32] = (_OCCURRENCE_SCALE * (counts > 0)).astype(np.float32)
+    return occurrences
 
 
 def _concepts(touched: Touched, first: int, end: int, length: int) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ same optimum. The factor is computed once; every subset of the mails is a subset
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,14 +78,15 @@ class Penalty:
 def fit_head(mails: Dataset, labels: Labels, prior: Matrix, penalty: Penalty, iterations: int = 120) -> Head:
     """Fit by L-BFGS from zero: the same data give the same weights. `prior` has the shape of Head.dense."""
     count, classes = labels.allowed.shape
-    width = mails.factor.shape[1]
+    # The factor is lower triangular: behind the last mail of them all its columns are zero.
+    width = int(labels.which.max()) + 1
     dense = np.hstack([mails.dense[labels.which], np.ones((count, 1))])
     # The bias is hardly pulled at all.
     scale = np.full(dense.shape[1], penalty.dense**-0.5)
     scale[-1] = 3.0
     # Single precision halves the time of what is little else than these two products.
     columns = np.empty((count, width + dense.shape[1]), dtype=np.float32)
-    columns[:, :width] = mails.factor[labels.which]
+    columns[:, :width] = mails.factor[labels.which, :width]
     columns[:, :width] *= penalty.hashed**-0.5
     columns[:, width:] = dense * scale
     offset = dense @ prior
@@ -103,7 +105,9 @@ def fit_head(mails: Dataset, labels: Labels, prior: Matrix, penalty: Penalty, it
     start = np.zeros(columns.shape[1] * classes)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": iterations})
     weights = found.x.reshape(-1, classes)
-    return Head(weights[:width] * penalty.hashed**-0.5, weights[width:] * scale[:, None] + prior)
+    in_span = np.zeros((mails.factor.shape[1], classes))
+    in_span[:width] = weights[:width] * penalty.hashed**-0.5
+    return Head(in_span, weights[width:] * scale[:, None] + prior)
 
 
 def best_temperature(scores: Matrix, truth: NDArray[np.int64]) -> float:
@@ -111,6 +115,25 @@ def best_temperature(scores: Matrix, truth: NDArray[np.int64]) -> float:
     candidates = np.geomspace(0.5, 3.0, 60)
     losses = [_log_loss(scores / candidate, truth) for candidate in candidates]
     return float(candidates[int(np.argmin(losses))])
+
+
+def careful_temperature(
+    scores: Matrix,
+    truth: NDArray[np.int64],
+    groups: Sequence[NDArray[np.bool_]],
+    floor: float,
+    precision: float,
+) -> float:
+    """The least number, not below `best_temperature`, at which of the probabilities above `floor` at least
+    `precision` are right, in each of `groups` of mails by itself."""
+    best = best_temperature(scores, truth)
+    for candidate in np.geomspace(best, best * 4, 60):
+        shifted = _shifted(scores / candidate)
+        sure = 1 / np.exp(shifted).sum(axis=1) >= floor
+        right = scores.argmax(axis=1) == truth
+        if all(right[group & sure].mean() >= precision for group in groups if (group & sure).any()):
+            return float(candidate)
+    return best
 
 
 def _log_loss(scores: Matrix, truth: NDArray[np.int64]) -> float:

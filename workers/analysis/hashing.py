@@ -24,6 +24,8 @@ _PAIR_2 = np.uint64(0x165667B19E3779F9)
 _PAIR_3 = np.uint64(0x27D4EB2F165667C5)
 _SPACE = 32
 _ZERO = 48
+# All accented Latin letters lie below, those that hide words from filters among them ("ḟeel sặd").
+_FOLDED_BELOW = 0x2000
 
 
 def _powers(base: int) -> Hashes:
@@ -43,9 +45,9 @@ _LOOK_ALIKES = {
 
 
 def _fold_table() -> NDArray[np.uint32]:
-    """For each character below 0x600 its folded form; 32 for what is no letter or digit, 48 for digits."""
-    table = np.arange(0x600, dtype=np.uint32)
-    for code in range(0x600):
+    """For each character below 0x2000 its folded form; 32 for what is no letter or digit, 48 for digits."""
+    table = np.arange(_FOLDED_BELOW, dtype=np.uint32)
+    for code in range(_FOLDED_BELOW):
         char = chr(code)
         if not char.isalnum():
             table[code] = _SPACE
@@ -97,22 +99,23 @@ class Words:
         starts = self.starts[which]
         return (self.prefix[starts + length] - self.prefix[starts]) * _INVERSES[starts], which
 
-    def letter_runs(self, *lengths: int, digits: bool = True) -> list[Hashes]:
+    def letter_runs(self, *lengths: int, digits: bool = True, chars: int | None = None) -> list[Hashes]:
         """For each length, hashes of all runs of as many characters; what lies between words is one space.
 
-        Without `digits` these are as if they were not there.
+        Without `digits` these are as if they were not there. `chars`: of so many characters at the beginning.
         """
-        is_space = self.codes == _SPACE
+        codes = self.codes[:chars]
+        is_space = codes == _SPACE
         if not digits:
-            is_space |= self.codes == _ZERO
+            is_space |= codes == _ZERO
         keep = ~is_space
         keep[1:] |= ~is_space[:-1]
-        seen = np.where(is_space, _SPACE, self.codes)[keep]
-        codes = np.concatenate(([_SPACE], seen, [_SPACE])).astype(np.uint64)
-        prefix = _prefix_sums(codes)
+        seen = np.where(is_space, _SPACE, codes)[keep]
+        folded = np.concatenate(([_SPACE], seen, [_SPACE])).astype(np.uint64)
+        prefix = _prefix_sums(folded)
         return [
-            (prefix[length:] - prefix[:-length]) * _INVERSES[: len(codes) - length + 1]
-            if len(codes) >= length
+            (prefix[length:] - prefix[:-length]) * _INVERSES[: len(folded) - length + 1]
+            if len(folded) >= length
             else np.empty(0, dtype=np.uint64)
             for length in lengths
         ]
@@ -123,13 +126,14 @@ def read_words(text: str) -> Words:
     codes = np.frombuffer(text[:MAX_CHARS].encode("utf-32-le", "replace"), dtype=np.uint32)
     kept: Positions | None = None
     if not text.isascii():
-        seen = ~_is_invisible(codes)
-        if not seen.all():
-            kept = np.flatnonzero(seen)
-            codes = codes[seen]
+        invisible = _invisible(codes)
+        if invisible is not None:
+            kept = np.flatnonzero(~invisible)
+            codes = codes[kept]
     folded = _fold(codes)
     is_word = folded != _SPACE
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], is_word, [False])).astype(np.int8)))
+    bounded = np.concatenate(([False], is_word, [False]))
+    edges = np.flatnonzero(bounded[1:] != bounded[:-1])
     starts, ends = edges[::2], edges[1::2]
     prefix = _prefix_sums(folded.astype(np.uint64))
     hashes = (prefix[ends] - prefix[starts]) * _INVERSES[starts]
@@ -139,6 +143,9 @@ def read_words(text: str) -> Words:
 
 
 def _fold(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    # Most texts have no character beyond the table, which then is all there is to do.
+    if len(codes) == 0 or codes.max() < len(_FOLD):
+        return _FOLD[codes]
     folded = np.where(codes < len(_FOLD), _FOLD[np.minimum(codes, len(_FOLD) - 1)], codes)
     if len(codes) and codes.max() >= 0x2000:
         # Punctuation, symbols and emoji are no letters; other scripts are.
@@ -152,8 +159,12 @@ def _fold(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return folded
 
 
-def _is_invisible(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """Zero-width characters, soft hyphens, combining accents and variation selectors: no part of any word."""
+def _invisible(codes: NDArray[np.uint32]) -> NDArray[np.bool_] | None:
+    """Where zero-width characters, soft hyphens, combining accents and variation selectors are, no part of
+    any word; None where there are none."""
+    soft_hyphens = codes == 0x00AD
+    if codes.max() < 0x0300 and not soft_hyphens.any():
+        return None
     invisible: NDArray[np.bool_] = (
         ((codes >= 0x200B) & (codes <= 0x200F))
         | ((codes >= 0x2060) & (codes <= 0x2064))
@@ -161,9 +172,9 @@ def _is_invisible(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
         | ((codes >= 0xFE00) & (codes <= 0xFE0F))
         | ((codes >= 0xE0100) & (codes <= 0xE01EF))
         | (codes == 0xFEFF)
-        | (codes == 0x00AD)
+        | soft_hyphens
     )
-    return invisible
+    return invisible if invisible.any() else None
 
 
 def _prefix_sums(codes: Hashes) -> Hashes:

@@ -13,10 +13,16 @@ from workers.analysis.headers import Address
 
 _FILE = Path(__file__).parent / "model" / "brands.txt"
 _WORD_BREAK = re.compile(r"[^\w.&']+")
-# Latin letters beside Greek or Cyrillic ones in one word, mathematical letters, invisible marks inside words.
+# Latin letters beside Greek or Cyrillic ones in one word, accents that no language here writes, mathematical
+# letters, invisible marks inside words.
 _MIXED_WORD = re.compile(
-    r"[A-Za-z][\u0370-\u03ff\u0400-\u052f]|[\u0370-\u03ff\u0400-\u052f][A-Za-z]|[\u0250-\u02af]"
+    r"[A-Za-z][\u0370-\u03ff\u0400-\u052f]|[\u0370-\u03ff\u0400-\u052f][A-Za-z]|[\u0250-\u02af]|[\u1e00-\u1e9d]"
     r"|[\U0001d400-\U0001d7ff]|\w[\u200b-\u200d\u2060-\u2064\ufeff\u00ad\u034f\ufe00-\ufe0e\U000e0100-\U000e01ef]\w"
+)
+# What the pattern above needs one of: plain characters are what the pattern engine skips to fastest.
+_STRANGE = re.compile(
+    "[\u00ad\u0250-\u02af\u034f\u0370-\u052f\u1e00-\u1e9d\u200b-\u200d\u2060-\u2064\ufe00-\ufe0e\ufeff"
+    "\U0001d400-\U0001d7ff\U000e0100-\U000e01ef]"
 )
 # A capital I where an l belongs: "WaIIet", "BiIIing".
 _FALSE_L = re.compile(r"[a-z]I+[a-z]|\bI[bcdfghjklmpqrvwxz][a-z]{2}")
@@ -43,7 +49,7 @@ def impersonation_signs(sender: Address, subject: str, opening: str) -> dict[str
     return {
         "brand_in_name_not_domain": _foreign(brands_named, domain),
         "brand_in_text_not_domain": _foreign(brands_near, domain),
-        "look_alike_letters": 0.0 if head.isascii() else min(len(_MIXED_WORD.findall(head)) / 2, 2.0),
+        "look_alike_letters": _mixed_words(head),
         "false_capitals": min(float(len(_FALSE_L.findall(head[:400]))), 2.0),
         "direction_override": float(not head.isascii() and _OVERRIDES.search(head) is not None),
         "random_sender": float(_is_random(sender.address.partition("@")[0].lower())),
@@ -51,6 +57,12 @@ def impersonation_signs(sender: Address, subject: str, opening: str) -> dict[str
         "name_apart_from_domain": float(_is_apart(sender)),
         "decorated_name": float(any(ord(char) > 0x2190 for char in sender.name) or "___" in sender.name),
     }
+
+
+def _mixed_words(text: str) -> float:
+    if text.isascii() or _STRANGE.search(text) is None:
+        return 0.0
+    return min(len(_MIXED_WORD.findall(text)) / 2, 2.0)
 
 
 def _foreign(brands: set[str], domain: str) -> float:

@@ -19,6 +19,8 @@ RUN_BITS = 13
 _RUN_LENGTH = 3
 _MAX_WORDS = 200
 _MAX_RUNS = 400
+# Gaps between words shrink to one character: more than enough for as many runs.
+_MAX_RUN_CHARS = 2 * _MAX_RUNS
 _MAX_LETTERS = 400
 _MIXER = np.uint64(0x9FB21C651E98DF25)
 _WORD_WEIGHT = 10.0
@@ -74,7 +76,9 @@ def detect_language(text: str, words: Words) -> str:
         return "und"
     at = np.minimum(np.searchsorted(model.words, hashes), len(model.words) - 1)
     scores = model.bias + _WORD_WEIGHT * model.word_weights[at[model.words[at] == hashes]].sum(axis=0)
-    scores = scores + model.run_weights[run_rows(words)[:_MAX_RUNS]].astype(np.float32).sum(axis=0)
+    scores = scores + model.run_weights[run_rows(words, _MAX_RUN_CHARS)[:_MAX_RUNS]].astype(np.float32).sum(
+        axis=0
+    )
     scores = scores + _LETTER_WEIGHT * _letter_scores(text, model)
     order = np.argsort(scores)
     margin = scores[order[-1]] - scores[order[-2]]
@@ -83,9 +87,9 @@ def detect_language(text: str, words: Words) -> str:
     return model.languages[int(order[-1])]
 
 
-def run_rows(words: Words) -> NDArray[np.int64]:
-    """Rows of the run table, in the order of the text."""
-    (runs,) = words.letter_runs(_RUN_LENGTH, digits=False)
+def run_rows(words: Words, chars: int | None = None) -> NDArray[np.int64]:
+    """Rows of the run table, in the order of the text; only of so many `chars` at its beginning."""
+    (runs,) = words.letter_runs(_RUN_LENGTH, digits=False, chars=chars)
     rows: NDArray[np.int64] = ((runs * _MIXER) >> np.uint64(64 - RUN_BITS)).astype(np.int64)
     return rows
 
@@ -97,6 +101,8 @@ def languages_known() -> tuple[str, ...]:
 
 def _script(words: Words) -> str | None:
     """Language by script where most letters are not Latin; Chinese with any kana is Japanese."""
+    if len(words.codes) == 0 or words.codes.max() <= 0x24F:
+        return None
     codes = words.codes[words.codes > 0x24F]
     if len(codes) * 3 < len(words.codes) - int((words.codes == 32).sum()) or len(codes) == 0:
         return None

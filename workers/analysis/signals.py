@@ -53,25 +53,32 @@ _GREETING = re.compile(
 )
 _LIST_ITEM = re.compile(r"^\s{0,4}(?:[-*•·]|\d{1,2}[.)])\s", re.MULTILINE)
 _SHOUT = re.compile(r"^[^a-záéíóúñ\n]{14,}$", re.MULTILINE)
-_GLAD_FACE = re.compile(r"(?<![\w:])[:;]-?[)D]|[😀-😆😉-😎😘🙂🤗🤩🥰🥳👍👏💪🙌🎉❤💕💖🌟]")
-_SAD_FACE = re.compile(r"(?<![\w:])[:;]['’]?-?[(/](?!/)|[😐-😖😞-😣😥-😫😭😱😳🙁🙄🤬🤮🤯👎💔😒]")
+# The rare character first, what stands before it second: so the pattern engine skips to it.
+_GLAD_FACE = re.compile(r"[:;](?<![\w:][:;])-?[)D]")
+_SAD_FACE = re.compile(r"[:;](?<![\w:][:;])['’]?-?[(/](?!/)")
+_GLAD_EMOJI = re.compile("[😀-😆😉-😎😘🙂🤗🤩🥰🥳👍👏💪🙌🎉❤💕💖🌟]")
+_SAD_EMOJI = re.compile("[😐-😖😞-😣😥-😫😭😱😳🙁🙄🤬🤮🤯👎💔😒]")
 # What little time there is left, in words that announce it.
 _HOURS_LEFT = re.compile(
     r"\b(?:in|within|en|dentro de)(?: the)?(?: next| las próximas| los próximos)? "
     r"(?:\d{1,2}|an?|una?|two|dos|three|tres|half an|media) (?:hours?|min(?:ute)?s?|horas?|minutos?)\b"
-    r"|\b(?:next|próxim[oa]s?) (?:half|media|hour|hora)\b",
-    re.IGNORECASE,
+    r"|\b(?:next|próxim[oa]s?) (?:half|media|hour|hora)\b"
 )
-_BY_THE_HOUR = re.compile(
-    r"\b(?:by|before|until|antes de las?|hasta las?|para las?|no later than|a más tardar a las?) "
-    r"(?:noon|midday|mediodía|(?:[01]?\d|2[0-3])(?:[:.]\d\d| ?[ap]\.?m| ?h\b|(?= today| hoy|\.|,)))",
-    re.IGNORECASE,
+# Around these words, which are far faster to find, the pattern above is tried.
+_HOURS_LEFT_HINTS = (" hour", " min", " hora", " half", " media")
+# An hour, and the words right before it that make it a limit.
+_HOUR = re.compile(r"[0-9](?:[0-9])?(?:[:.]\d\d| ?[ap]\.?m| ?h\b|(?= today| hoy|[.,]))|noon|midday|mediodía")
+_HOURS_OF_A_DAY = 24
+_LIMIT = re.compile(
+    r"\b(?:by|before|until|antes de las?|hasta las?|para las?|no later than|a más tardar a las?) \Z"
 )
+_LIMIT_REACH = 24
+_HINT_REACH = 40
 _SINCE_THE_HOUR = re.compile(
     r"\b(?:since|desde las?) (?:about )?(?:[01]?\d|2[0-3])[:.]\d\d\b|\bminut(?:es ago|os (?:que|atrás))\b"
-    r"|\b(?:right now|ahora mismo|este momento)\b",
-    re.IGNORECASE,
+    r"|\b(?:right now|ahora mismo|este momento)\b"
 )
+_SINCE_HINTS = ("since", "desde la", "minut", "right now", "ahora mismo", "este momento")
 _RISKY = (
     ".exe",
     ".js",
@@ -225,12 +232,32 @@ def _layout(mail: Mail, text: MailText, found: dict[str, float]) -> None:
 def _pressure(text: MailText, found: dict[str, float]) -> None:
     """Faces and times that tell of feeling and hurry; looked for only where a character of theirs stands."""
     said = text.analysed[:3_000]
-    if not said.isascii() or ":" in said or ";" in said:
-        found["glad_face"] = float(_GLAD_FACE.search(said) is not None)
-        found["sad_face"] = float(_SAD_FACE.search(said) is not None)
-    found["hours_left"] = float(_HOURS_LEFT.search(said) is not None)
-    found["by_the_hour"] = float(_BY_THE_HOUR.search(said) is not None)
-    found["since_the_hour"] = float(_SINCE_THE_HOUR.search(said) is not None)
+    lowered = said.lower()
+    glad, sad = _GLAD_FACE.search(said) is not None, _SAD_FACE.search(said) is not None
+    if not said.isascii() and _EMOJI.search(said):
+        glad |= _GLAD_EMOJI.search(said) is not None
+        sad |= _SAD_EMOJI.search(said) is not None
+    found["glad_face"], found["sad_face"] = float(glad), float(sad)
+    found["hours_left"] = float(_occurs_near(_HOURS_LEFT, lowered, _HOURS_LEFT_HINTS))
+    found["since_the_hour"] = float(_occurs_near(_SINCE_THE_HOUR, lowered, _SINCE_HINTS))
+    found["by_the_hour"] = float(any(map(_is_limit, _HOUR.finditer(lowered))))
+
+
+def _occurs_near(pattern: re.Pattern[str], text: str, hints: tuple[str, ...]) -> bool:
+    for hint in hints:
+        at = text.find(hint)
+        while at >= 0:
+            if pattern.search(text, max(0, at - _HINT_REACH), at + _HINT_REACH):
+                return True
+            at = text.find(hint, at + 1)
+    return False
+
+
+def _is_limit(hour: re.Match[str]) -> bool:
+    digits = re.match(r"\d+", hour[0])
+    if digits is not None and int(digits[0]) >= _HOURS_OF_A_DAY:
+        return False
+    return _LIMIT.search(hour.string, max(0, hour.start() - _LIMIT_REACH), hour.start()) is not None
 
 
 def _count_letters(text: str) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from workers.errors import BadRequest, DeltaLinkExpired
+from workers.errors import BadRequest, DeltaLinkExpired, NotFound
 from workers.graph import paths
 from workers.graph.changes import Page, page_of
 from workers.graph.client import Graph
@@ -28,7 +28,7 @@ async def pages(
             content = await graph.get_link(
                 following, mailbox=mailbox, prefer=f"odata.maxpagesize={page_size}"
             )
-        except BadRequest as refused:
+        except (BadRequest, NotFound) as refused:
             raise DeltaLinkExpired(str(refused)) from None
         page = page_of(content, None)
         yield page

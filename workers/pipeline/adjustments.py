@@ -86,7 +86,7 @@ async def _read(store: Store, organization_id: str, version: int, own: OwnExampl
     if packed is None:
         return None
     adjustment = Adjustment.from_bytes(packed)
-    return adjustment if _is_good(adjustment, version, own) else None
+    return adjustment if adjustment is not None and _is_good(adjustment, version, own) else None
 
 
 async def _learn(store: Store, organization: Organization, own: OwnExamples) -> Adjustment:

@@ -19,6 +19,25 @@ MOST = 8.0
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """How far corrections reach: fully to mail as near as `near` to one of them (a product of places), not at
+    all to what is farther than `far`, in between by degrees. `taught`: the places of the corrections."""
+
+    taught: Vector
+    far: float
+    near: float
+
+    def share(self, place: Vector) -> float:
+        """How much of what was learned counts for a mail, 0 to 1."""
+        return float(share_of((self.taught @ place).max(), self.far, self.near))
+
+
+def share_of(nearness: Scores | float, far: float, near: float) -> Scores:
+    """See Reach."""
+    return np.clip((np.asarray(nearness) - far) / (near - far), 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class HeadAdjustment:
     """For the classes of a head: `near` is multiplied with a mail's place in the space, `broad` with the
     classifier's own probabilities. `start` are the scores of a head that the classifier does not have."""
@@ -26,12 +45,16 @@ class HeadAdjustment:
     classes: tuple[str, ...]
     near: Vector
     broad: NDArray[np.float32]
+    reach: Reach
     start: Scores | None = None
 
     def added(self, place: Vector, probabilities: Scores) -> Scores:
         """What to add to each class's score, within bounds."""
-        moved = place @ self.near + probabilities @ self.broad
-        return np.clip(moved.astype(np.float64), -MOST, MOST)
+        share = self.reach.share(place)
+        if share == 0:
+            return np.zeros(len(self.classes))
+        moved = (place @ self.near + probabilities @ self.broad).astype(np.float64)
+        return share * np.clip(moved, -MOST, MOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +114,12 @@ class Adjustment:
             "dense_spread": self.space.dense_spread,
         }
         for name, head in self.heads.items():
-            arrays |= {f"{name}.near": head.near, f"{name}.broad": head.broad}
+            arrays |= {
+                f"{name}.near": head.near,
+                f"{name}.broad": head.broad,
+                f"{name}.taught": head.reach.taught.astype(np.float16),
+                f"{name}.reach": np.array([head.reach.far, head.reach.near]),
+            }
             if head.start is not None:
                 arrays[f"{name}.start"] = head.start
         packed = BytesIO()
@@ -99,14 +127,18 @@ class Adjustment:
         return packed.getvalue()
 
     @classmethod
-    def from_bytes(cls, packed: bytes) -> Adjustment:
+    def from_bytes(cls, packed: bytes) -> Adjustment | None:
+        """The adjustment as it was written; None if an earlier release wrote it, which knew no reach."""
         with np.load(BytesIO(packed), allow_pickle=False) as arrays:
             facts = orjson.loads(arrays["facts"].tobytes())
+            if any(f"{name}.reach" not in arrays for name in facts["heads"]):
+                return None
             heads = {
                 name: HeadAdjustment(
                     tuple(classes),
                     arrays[f"{name}.near"],
                     arrays[f"{name}.broad"],
+                    Reach(arrays[f"{name}.taught"].astype(np.float32), *arrays[f"{name}.reach"].tolist()),
                     arrays.get(f"{name}.start"),
                 )
                 for name, classes in facts["heads"].items()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.analysis.features import Numbers
-from workers.analysis.learning.adjustment import Adjustment, HeadAdjustment
+from workers.analysis.learning.adjustment import Adjustment, HeadAdjustment, Reach, share_of
 from workers.analysis.learning.example import HEADS, OWN, Example, Signature
 from workers.analysis.learning.space import Space, Vector, common_space, ordinary_mail
 from workers.analysis.model.classifier import Prediction, Scores, load_classifier, softmax
@@ -33,6 +33,12 @@ _OWN_SHARE = 0.02
 # How far a correction reaches, from mails like it to all that the classifier takes for the same class. The
 # least is taken that gets this share of the corrections right when they are held out, or nearly the best one.
 _BREADTHS = (0.0, 0.25, 0.5, 0.8)
+# What is too far to be reached: what is no nearer than this share of ordinary mail. Again the strictest is
+# taken that loses nothing of what the corrections teach about each other.
+_FARS = (0.98, 0.9, 0.75, 0.5, 0.25)
+# Like mails count fully but for this share of them, those that are least like the others.
+_FULLY = 0.15
+_LEAST_RAMP = 0.05
 _ENOUGH_RIGHT = 0.6
 _NEARLY = 0.1
 _ENOUGH_TO_JUDGE = 8
@@ -106,12 +112,14 @@ def _fit_head(
     mails = [*(example.signature for example in examples), *ordinary_mail()]
     places = np.array([space.vector(mail) for mail in mails])
     task = _task(name, classes, examples, mails, places)
-    breadth = _breadth(task)
+    breadth, far, near = _bounds(task)
     pushes = _solve(task, breadth)
     return HeadAdjustment(
         classes,
         near=(places.T @ pushes).astype(np.float32),
         broad=(breadth**2 * task.probabilities.T @ pushes).astype(np.float32),
+        # As they are written: who reads them back gets the same results.
+        reach=Reach(places[: len(examples)].astype(np.float16).astype(np.float32), far, near),
         start=task.start[0] if name == OWN else None,
     )
 
@@ -147,31 +155,57 @@ def _scores(prediction: Prediction, head: str) -> Scores:
     return scores
 
 
-def _breadth(task: _Task) -> float:
-    """As narrow as possible, as broad as needed."""
+def _bounds(task: _Task) -> tuple[float, float, float]:
+    """Breadth, and the bounds of the reach: as narrow as possible, as wide as needed."""
+    among, ordinary = _nearness(task)
     if task.examples < _ENOUGH_TO_JUDGE:
-        return _BREADTHS[0]
+        return _BREADTHS[0], *_reach(_FARS[0], among, ordinary)
+    moves: dict[float, Scores] = {}
     right: dict[float, float] = {}
     for breadth in _BREADTHS:
-        right[breadth] = _held_out_right(task, breadth)
+        moves[breadth] = _held_out_moves(task, breadth)
+        right[breadth] = _share_right(task, moves[breadth])
         if right[breadth] >= _ENOUGH_RIGHT:
             break
     enough = min(_ENOUGH_RIGHT, max(right.values()) - _NEARLY)
-    return next(breadth for breadth, share in right.items() if share >= enough)
+    breadth = next(breadth for breadth, share in right.items() if share >= enough)
+    for far in _FARS:
+        reach = _reach(far, among, ordinary)
+        counted = share_of(among, *reach)[:, None] * moves[breadth]
+        if _share_right(task, counted) >= right[breadth]:
+            return breadth, *reach
+    return breadth, *reach
 
 
-def _held_out_right(task: _Task, breadth: float) -> float:
-    """Share of the examples that the others teach."""
+def _nearness(task: _Task) -> tuple[Scores, Scores]:
+    """How near each example is to the nearest other one, and each ordinary mail to the nearest example."""
+    count = task.examples
+    among = task.likeness[:count, :count] - np.diag(np.full(count, np.inf))
+    return among.max(axis=1), task.likeness[count:, :count].max(axis=1)
+
+
+def _reach(far: float, among: Scores, ordinary: Scores) -> tuple[float, float]:
+    too_far = float(np.quantile(ordinary, far))
+    fully = float(np.quantile(among, _FULLY)) if len(among) > 1 else too_far
+    return too_far, max(fully, too_far + _LEAST_RAMP)
+
+
+def _share_right(task: _Task, moved: Scores) -> float:
+    scores = task.start[: task.examples] + moved
+    return float(task.allowed[np.arange(task.examples), scores.argmax(axis=1)].mean())
+
+
+def _held_out_moves(task: _Task, breadth: float) -> Scores:
+    """What the other examples add to the scores of each."""
     everything = np.arange(len(task.weights))
     part_of = np.where(everything < task.examples, everything % _PARTS, -1)
     alike = task.alike(breadth)
-    right = 0
+    moved = np.zeros((task.examples, task.start.shape[1]))
     for part in range(_PARTS):
         inside, outside = np.flatnonzero(part_of != part), np.flatnonzero(part_of == part)
         pushes = _solve(task.take(inside), breadth, steps=_STEPS_TO_JUDGE)
-        scores = task.start[outside] + alike[np.ix_(outside, inside)] @ pushes
-        right += int(task.allowed[outside, scores.argmax(axis=1)].sum())
-    return right / task.examples
+        moved[outside] = alike[np.ix_(outside, inside)] @ pushes
+    return moved
 
 
 def _solve(task: _Task, breadth: float, *, steps: int = _STEPS) -> Scores:

@@ -50,7 +50,7 @@ class Classifier:
 
     def predict(self, features: Numbers) -> Prediction:
         """Score a mail for each class of each head."""
-        seen = features.values @ self.hashed[features.rows].astype(np.float32)
+        seen = features.values @ self.hashed.take(features.rows, axis=0).astype(np.float32)
         scores = (seen * self.scales + features.dense @ self.dense[:-1] + self.dense[-1]).astype(np.float64)
         return Prediction(
             *(scores[head] / self.temperature[name] for name, head in HEADS.items()),
@@ -113,7 +113,8 @@ def load_classifier() -> Classifier:
     categories = dense[:-1, HEADS["category"]]
     return Classifier(
         version=facts["version"],
-        hashed=np.load(DIRECTORY / "hashed.npy", mmap_mode="r", allow_pickle=False),
+        # A plain view: numpy's own class for mapped files costs more than what is read.
+        hashed=np.load(DIRECTORY / "hashed.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray),
         scales=np.array(facts["scales"], dtype=np.float32),
         dense=dense,
         contrast=categories - categories.mean(axis=1, keepdims=True),
