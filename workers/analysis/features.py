@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -33,6 +33,7 @@ _CONCEPT_SCALE = 0.5
 _OCCURRING = ("urgent", "standstill", "deadline_today", "no_hurry", "complaint", "praise", "refund", "broken")
 _OCCURRENCE_SCALE = 0.5
 _SIGNAL_SCALE = 1.0
+_SENDERS_HELD = 2_000
 
 
 class Numbers(Protocol):
@@ -82,10 +83,10 @@ def read_features(mail: Mail, text: MailText) -> Features:
     touched = find_concepts(words)
     subject_words = int(np.searchsorted(words.text_starts, len(text.subject)))
     word_rows = _rows(words.hashes, "word")
-    sender = read_words(_sender_words(mail))
+    sender_rows, sender_concepts = _of_sender(_sender_words(mail))
     (runs,) = words.letter_runs(4)
     groups = [
-        (_rows(sender.hashes, "sender"), "sender"),
+        (sender_rows, "sender"),
         (word_rows, "word"),
         (_rows(words.hashes[:subject_words], "subject"), "subject"),
         (_rows(words.pairs(), "pair"), "pair"),
@@ -102,12 +103,19 @@ def read_features(mail: Mail, text: MailText) -> Features:
         (
             _concepts(touched, 0, len(words.hashes), len(words.hashes)),
             _concepts(touched, 0, subject_words, subject_words),
-            _concepts(find_concepts(sender), 0, len(sender.hashes), 0),
+            sender_concepts,
             _occurrences(touched),
             np.array(signals.read_signals(mail, text), dtype=np.float32) * _SIGNAL_SCALE,
         )
     )
     return Features(np.concatenate(rows), np.concatenate(values), dense, words, touched, word_rows)
+
+
+@lru_cache(maxsize=_SENDERS_HELD)
+def _of_sender(words: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Rows and concepts of a sender. Most mail comes from those who wrote before."""
+    sender = read_words(words)
+    return _rows(sender.hashes, "sender"), _concepts(find_concepts(sender), 0, len(sender.hashes), 0)
 
 
 def _sender_words(mail: Mail) -> str:

@@ -83,6 +83,16 @@ class Words:
     text_ends: Positions
     kept: Positions | None
 
+    def opening(self, chars: int) -> Words | None:
+        """Words of the first `chars` characters of the text; None where these cannot be told so cheaply:
+        where invisible characters were left out, or a word goes on behind them."""
+        if self.kept is not None or (chars < len(self.codes) and self.codes[chars] != _SPACE):
+            return None
+        count = int(np.searchsorted(self.starts, chars))
+        starts, ends = self.starts[:count], self.ends[:count]
+        prefix, codes = self.prefix[: chars + 1], self.codes[:chars]
+        return Words(self.hashes[:count], starts, ends, prefix, codes, starts, ends, None)
+
     def pairs(self) -> Hashes:
         """Hashes of neighbouring words."""
         pairs: Hashes = self.hashes[:-1] * _PAIR_1 + self.hashes[1:] * _PAIR_2

@@ -82,8 +82,9 @@ def _belongs(domain: str, token: str) -> bool:
 
 def _brands_in(text: str) -> set[str]:
     words = [word.strip(".'") for word in _WORD_BREAK.split(text.lower()) if word]
-    known = _load()
-    spans = (" ".join(words[at : at + width]) for width in (1, 2, 3) for at in range(len(words) - width + 1))
+    known, first_words = _load(), _first_words()
+    starts = [at for at, word in enumerate(words) if word in first_words]
+    spans = (" ".join(words[at : at + width]) for at in starts for width in (1, 2, 3))
     return {span for span in spans if span in known}
 
 
@@ -104,6 +105,11 @@ def _is_apart(sender: Address) -> bool:
     words = [word for word in re.findall(r"[^\W\d_]{3,}", sender.name.lower()) if word not in ("the", "team")]
     address = sender.address.lower()
     return bool(words) and bool(address) and not any(word[:5] in address for word in words)
+
+
+@cache
+def _first_words() -> frozenset[str]:
+    return frozenset(name.partition(" ")[0] for name in _load())
 
 
 @cache

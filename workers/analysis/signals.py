@@ -44,7 +44,7 @@ _SHORT_HOSTS = frozenset(_SHORT_NAMES.split())
 _LINK = re.compile(r"https?://([^\s/<>\"')\]]{1,200})", re.IGNORECASE)
 _IP = re.compile(r"^(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?$")
 _DOMAIN_IN_TEXT = re.compile(r"(?:https?://)?((?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,10})(?:/|$)", re.IGNORECASE)
-_MONEY = re.compile(r"[€$£]\s?\d|\d\s?(?:€|euros?\b|usd\b|eur\b|£)", re.IGNORECASE)
+_MONEY = re.compile(r"[€$£]\s?\d|[0-9]\s?(?:€|[eE][uU][rR](?:[oO][sS]?)?\b|[uU][sS][dD]\b|£)")
 _EMOJI = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
 _GREETING = re.compile(
     r"^(?:hola|hello|hi|hey|dear|estimad[oa]|querid[oa]|buen[oa]s \w+|good \w+)[ ,]{1,2}(?!cliente"

@@ -86,7 +86,7 @@ def read_text(mail: Mail) -> MailText:
         start,
         parts,
         analysed,
-        words if analysed == full else read_words(analysed),
+        _words_of(analysed, full, words),
         pieces,
         bare,
         is_reply,
@@ -94,6 +94,14 @@ def read_text(mail: Mail) -> MailText:
         markup,
         (*mail.notes, *notes),
     )
+
+
+def _words_of(analysed: str, full: str, words: Words) -> Words:
+    """Words of `analysed`; often it is `full`, or the beginning of it, whose words are known."""
+    if analysed == full:
+        return words
+    known = words.opening(len(analysed)) if full.startswith(analysed) else None
+    return known or read_words(analysed)
 
 
 def _bare_subject(subject: str) -> tuple[str, bool, bool]:

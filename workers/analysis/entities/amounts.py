@@ -100,11 +100,13 @@ def find_amounts(scan: Scan) -> Iterator[Found]:
 
 
 def _amount_at(text: str, number: re.Match[str], free_from: int) -> Found | None:
-    value = read_numeral(number[0])
-    if value is None or number.start() < free_from:
+    if number.start() < free_from:
         return None
     left = _currency_before(text, number.start(), free_from)
     right = _currency_after(text, number.end())
+    value = read_numeral(number[0]) if left or right else None
+    if value is None:
+        return None
     if left is not None:
         start, code = left.edge, left.code
         scale, end = _scale_after(text, number.end())
