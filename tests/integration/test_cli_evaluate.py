@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.econeura import econeura
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(900)
 def test_the_corpus_keeps_up_with_the_baseline() -> None:
-    said = econeura("evaluate", "--no-speed", timeout_s=170)
+    """Fifteen models are fitted: some minutes."""
+    said = econeura("evaluate", "--no-speed", timeout_s=880)
     assert said.returncode == 0, said.stdout[-3_000:] + said.stderr
     assert "corpus.category.es.macro_f1" in said.stdout
     assert "Worst mistakes" in said.stdout
