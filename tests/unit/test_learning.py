@@ -64,6 +64,18 @@ def test_unrelated_mail_comes_out_as_before() -> None:
     assert (after - before) / len(others) < 0.01
 
 
+def test_what_is_like_no_corrected_mail_is_not_reached_at_all() -> None:
+    taught, unseen = corrections("en-volunteers", "support")
+    adjustment = fit(taught)
+    reach, space = adjustment.heads["category"].reach, adjustment.space
+    far = [mail for mail, _ in other_mail()[::3] if reach.share(space.vector(mail)) == 0]
+    assert len(far) > 300
+    for mail in far[::20]:
+        prediction = load_classifier().predict(mail)
+        assert not adjustment.applied(mail, prediction).moved.any()
+    assert np.mean([reach.share(space.vector(mail)) for mail in unseen]) > 0.5
+
+
 def test_one_wrong_correction_turns_nothing_that_was_sure() -> None:
     mistaken = fit([says("category", "spam", signatures("es-bookings")[0])])
     mails = [mail for mail, _ in other_mail()[::3]] + [
@@ -127,8 +139,9 @@ def test_the_same_examples_give_the_same_numbers() -> None:
 def test_without_an_example_it_is_as_if_it_had_never_been() -> None:
     taught = corrections("es-bookings", "sales")[0]
     before = fit(taught[:-1])
+    again = fit(taught[:-1])
     mails = signatures("es-claims")
-    assert [guesses(before, mail) for mail in mails] == [guesses(fit(taught[:-1]), mail) for mail in mails]
+    assert [guesses(before, mail) for mail in mails] == [guesses(again, mail) for mail in mails]
     assert fit([]).heads == {}
 
 
