@@ -36,6 +36,7 @@ class Keyring:
         self._of_files = {key_id: file_key(key_id, text) for key_id, text in texts.items()}
         self._texts_to_store = texts
         self._known = self._of_files
+        self._found: dict[str, ApiKey] = {}
         self._was_read = False
         self._used_ms: dict[str, int] = {}
 
@@ -51,12 +52,20 @@ class Keyring:
 
     def find(self, text: str) -> ApiKey | None:
         """The key of this text, if it is one and has not expired."""
+        key = self._found.get(text) or self._look_for(text)
         now_ms = int(time.time() * 1000)
+        if key is None or key.has_expired(now_ms):
+            return None
+        self._used_ms[key.id] = now_ms
+        return key
+
+    def _look_for(self, text: str) -> ApiKey | None:
         named = (self._known.get(key_id, _NOBODY) for key_id in ids_in(text))
         right = [key for key in named if key.is_made_of(text)]
-        if not right or right[0].has_expired(now_ms):
+        if not right:
             return None
-        self._used_ms[right[0].id] = now_ms
+        # Until the keys are read again, which is every second: to hash the text of each request would show.
+        self._found[text] = right[0]
         return right[0]
 
     @asynccontextmanager
@@ -92,6 +101,8 @@ class Keyring:
             _log.error("keys_unreadable", reason=str(unreadable))
         else:
             self._known, self._was_read = {**found, **self._of_files}, True
+        # Also where they could not be read: no text of a key is kept for longer than this.
+        self._found.clear()
 
     async def _store_those_of_files(self, store: Store, found: Mapping[str, ApiKey]) -> None:
         """So that they are seen in lists, and known to processes that have no such files."""
