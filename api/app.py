@@ -33,6 +33,7 @@ from api.metrics_page import METRICS
 from api.middleware import every_request
 from api.organizations import ORGANIZATIONS
 from api.origins import ORIGINS, Origins
+from api.patience import PATIENCE, Patience
 from api.receiving import BODY_LIMIT_BYTES, ROOM, Room
 from api.reports import REPORTS
 from api.routes import Route
@@ -64,7 +65,7 @@ RESOURCES = (
 ROUTE_TABLE: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.all)
 
 
-def create_app(settings: Settings) -> web.Application:
+def create_app(settings: Settings, *, patience: Patience | None = None) -> web.Application:
     """The application; raises SettingsError where the organizations file or the bootstrap key is wrong."""
     access = Access(settings)
     app = web.Application(
@@ -78,6 +79,7 @@ def create_app(settings: Settings) -> web.Application:
     app[wiring.ENTRA] = EntraTokens.configured(settings)
     app[wiring.DRAINING] = asyncio.Event()
     app[ROOM] = Room()
+    app[PATIENCE] = patience or Patience()
     app[DROPPED] = Dropped()
     app[LOAD] = Load(ROUTE_TABLE, settings)
     app[ORIGINS] = Origins(settings)

@@ -11,15 +11,12 @@ from aiohttp import web
 from api.connections import Connections
 from api.envelope import refuse
 from api.headers import SECURITY_HEADERS
+from api.patience import Patience
 from api.refusals import Refusal, refusal_for
 from workers import logs, metrics
 
 _log = logs.get_logger("api")
 _KEEP_ALIVE_S = 75.0
-# From the first byte of a request to the end of its headers; who dribbles them holds a connection.
-_HEAD_S = 10.0
-# Who does not read our answer is given up once nothing of it went out for this long.
-_UNREAD_S = 30.0
 # Chunks of a byte each cost a hundred times as much as they carry: a body may be wrapped in so many times its
 # own size, and what comes is looked at in slices, so that nobody is held up by more than one of them.
 _WRAPPING = 4
@@ -29,6 +26,10 @@ _LINGER_S = 2.0
 _malformed = metrics.HTTP_REQUESTS.labels("OTHER", "malformed", "400")
 
 
+# For the parser, in place of what it would take and we do not.
+_NO_REQUEST = b"\0\r\n\r\n"
+
+
 class Connection(web.RequestHandler):
     """aiohttp's server side of a connection.
 
@@ -36,9 +37,15 @@ class Connection(web.RequestHandler):
     begins, `_waiter` is there while it lasts, `_request_count` counts the requests whose head is whole.
     """
 
-    __slots__ = ("_of_body", "_open", "_partial_at", "_unsent", "_unsent_at")
+    __slots__ = ("_of_body", "_open", "_partial_at", "_patience", "_spaces", "_unsent", "_unsent_at")
 
-    def __init__(self, server: web.Server, loop: asyncio.AbstractEventLoop, connections: Connections) -> None:
+    def __init__(
+        self,
+        server: web.Server,
+        loop: asyncio.AbstractEventLoop,
+        connections: Connections,
+        patience: Patience,
+    ) -> None:
         super().__init__(
             server,
             loop=loop,
@@ -48,8 +55,10 @@ class Connection(web.RequestHandler):
             lingering_time=_LINGER_S,
         )
         self._open = connections
+        self._patience = patience
         self._of_body = 0
         self._partial_at = 0.0
+        self._spaces: int | None = 0
         self._unsent = 0
         self._unsent_at = 0.0
 
@@ -71,7 +80,7 @@ class Connection(web.RequestHandler):
 
     def _take_in(self, data: bytes) -> None:
         requests = self._request_count
-        super().data_received(data)
+        super().data_received(_NO_REQUEST if self._ends_an_odd_line(data) else data)
         if requests != self._request_count:
             self._of_body = 0
         elif self._current_request is not None:
@@ -84,6 +93,24 @@ class Connection(web.RequestHandler):
         elif data and self._partial_at < self._wait_began:
             self._partial_at = self._loop.time()
 
+    def _ends_an_odd_line(self, data: bytes) -> bool:
+        """Whether the request line ends here and has other than two spaces (RFC 9112, section 3).
+
+        The parser takes several for one; who stands before us may not. `_spaces` is None outside of a line.
+        """
+        if self.waits_since is not None and self._partial_at < self._wait_began:
+            self._spaces = 0
+        if self._spaces == 0:
+            data = data.lstrip(b"\r\n")
+        if self._spaces is None or not data:
+            return False
+        end = data.find(b"\n")
+        self._spaces += data.count(b" ", 0, end if end >= 0 else len(data))
+        is_odd = end >= 0 and self._spaces != 2
+        if end >= 0:
+            self._spaces = None
+        return is_odd
+
     @property
     def waits_since(self) -> float | None:
         """Since when (loop time) it waits for the next request; None while one is in hand."""
@@ -93,11 +120,11 @@ class Connection(web.RequestHandler):
     def is_overdue(self, now: float) -> bool:
         """Whether its client has kept us waiting for too long: in the middle of headers, or of our answer."""
         if self.waits_since is not None:
-            return self._partial_at >= self._wait_began and now - self._partial_at > _HEAD_S
+            return self._partial_at >= self._wait_began and now - self._partial_at > self._patience.head_s
         unsent = self.transport.get_write_buffer_size() if self.transport is not None else 0
         if unsent != self._unsent:
             self._unsent, self._unsent_at = unsent, now
-        return unsent > 0 and now - self._unsent_at > _UNREAD_S
+        return unsent > 0 and now - self._unsent_at > self._patience.unread_s
 
     def give_up(self) -> None:
         """Close it at once, whatever is under way."""

@@ -16,6 +16,7 @@ from api.lookout import LOOKOUT
 from api.origins import ORIGINS
 from api.rates import LIMITS, SPENDING
 from api.refusals import Refusal, refusal_for
+from api.targets import require_plain_target
 from api.traced import correlation_id_of
 from api.wiring import DRAINING
 from workers import logs, metrics
@@ -36,6 +37,7 @@ async def every_request(
     load, cors = app[LOAD], app[CORS]
     load.in_hand += 1
     try:
+        require_plain_target(request)
         load.admit(request.method, route)
         if (limit := app[LIMITS].of_route(route)) is not None:
             who = app[ORIGINS].address_of(request)

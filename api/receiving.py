@@ -6,14 +6,13 @@ import asyncio
 
 from aiohttp import HttpVersion11, web
 
+from api.patience import PATIENCE
 from api.refusals import Refusal, unavailable
 
 BODY_LIMIT_BYTES = 1024 * 1024
 """Of any body: notifications, many ids."""
 FORM_LIMIT_BYTES = 64 * 1024
 """Of a body that says one thing."""
-# A body comes right behind its headers; who dribbles it holds a connection and memory.
-_BODY_TIMEOUT_S = 15.0
 # So much of each body is free: the number of requests is bounded, and small ones must pass beside large ones.
 _SMALL_BYTES = 64 * 1024
 _LARGE_TOGETHER_BYTES = 64 * 1024 * 1024
@@ -70,7 +69,7 @@ async def keep_body(request: web.Request) -> bytes:
 async def _received(request: web.Request) -> bytes:
     body = bytearray()
     try:
-        async with asyncio.timeout(_BODY_TIMEOUT_S):
+        async with asyncio.timeout(request.app[PATIENCE].body_s):
             while chunk := await request.content.readany():
                 if len(body) + len(chunk) > BODY_LIMIT_BYTES:
                     raise _too_large(BODY_LIMIT_BYTES)

@@ -14,6 +14,7 @@ from aiohttp import web
 from api.background import beside
 from api.connection import Connection
 from api.connections import Connections, allow_many_files
+from api.patience import PATIENCE, Patience
 from api.wiring import DIRECTORY, DRAINING, WAITING
 from workers import logs, vitals
 from workers.errors import SettingsError
@@ -21,7 +22,9 @@ from workers.settings import Settings
 
 _log = logs.get_logger("api")
 _BACKLOG = 1024
-_HANDSHAKE_S = 10.0
+# Objects in hand before garbage is looked for, and how many such looks before a longer one: requests make and
+# drop many at once, and next to no cycles.
+_GARBAGE = (20_000, 20, 20)
 # What is kept of the grace for closing Redis and Graph after the last answer.
 _CLOSING_S = 2.0
 # How long a client that keeps its connection open may take to send its next, and last, request over it.
@@ -40,6 +43,7 @@ async def serve(app: web.Application, settings: Settings) -> None:
         # What is there now stays: looking through it for garbage would hold up all requests, again and again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_GARBAGE)
         with vitals.reported("api", {"http": listener.count_connections}):
             await stop.wait()
 
@@ -80,7 +84,7 @@ async def listening(app: web.Application, settings: Settings) -> AsyncIterator[L
         if server is None:
             raise RuntimeError("the application did not start")
         connections = Connections(settings.api_connections)
-        listener = Listener(server, await _bind(server, settings, connections), settings)
+        listener = Listener(server, await _bind(server, settings, connections, app[PATIENCE]), settings)
         async with beside(connections.follow()):
             _log.info("listening", url=listener.url)
             yield listener
@@ -92,18 +96,20 @@ async def listening(app: web.Application, settings: Settings) -> AsyncIterator[L
         await runner.cleanup()
 
 
-async def _bind(server: web.Server, settings: Settings, connections: Connections) -> asyncio.Server:
+async def _bind(
+    server: web.Server, settings: Settings, connections: Connections, patience: Patience
+) -> asyncio.Server:
     loop = asyncio.get_running_loop()
     tls = _tls(settings)
     try:
         return await loop.create_server(
-            lambda: Connection(server, loop, connections),
+            lambda: Connection(server, loop, connections, patience),
             settings.host,
             settings.port,
             backlog=_BACKLOG,
             reuse_port=settings.api_processes > 1,
             ssl=tls,
-            ssl_handshake_timeout=None if tls is None else _HANDSHAKE_S,
+            ssl_handshake_timeout=None if tls is None else patience.handshake_s,
         )
     except OSError as refused:
         raise SettingsError(

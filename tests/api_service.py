@@ -18,6 +18,7 @@ from yarl import URL
 
 from api import openapi
 from api.app import ROUTE_TABLE, create_app
+from api.patience import Patience
 from api.serving import Listener, listening
 from api.wiring import QUEUE, STORE
 from workers.broker import Broker
@@ -72,6 +73,7 @@ class Api:
 
     def __init__(self, app: web.Application, listener: Listener, client: ClientSession) -> None:
         self.app = app
+        self.listener = listener
         self.url = listener.url
         self.port = listener.port
         self._client = client
@@ -111,7 +113,12 @@ class Api:
 
 @asynccontextmanager
 async def serving(
-    redis_url: str, directory: Path, *, organizations: str = ORGANIZATIONS, **settings: Any
+    redis_url: str,
+    directory: Path,
+    *,
+    organizations: str = ORGANIZATIONS,
+    patience: Patience | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Api]:
     """The application on a free port, with these organizations."""
     (directory / "secret").write_text("s3cret")
@@ -122,7 +129,7 @@ async def serving(
         data_dir=directory / "data",
         **{"port": 0, **settings},
     )
-    app = create_app(chosen)
+    app = create_app(chosen, patience=patience)
     async with listening(app, chosen) as listener, ClientSession() as client:
         yield Api(app, listener, client)
 

@@ -33,6 +33,18 @@ def _request_lines() -> Iterator[Case]:
         "ICE": b"GET /organizations ICE/1.0",
         "a tab": b"GET\t/organizations\tHTTP/1.1",
         "space in the target": b"GET /organi zations HTTP/1.1",
+        "two spaces before the target": b"GET  /organizations HTTP/1.1",
+        "two spaces behind the target": b"GET /organizations  HTTP/1.1",
+        "a space at the end": b"GET /organizations HTTP/1.1 ",
+        "a space at the beginning": b" GET /organizations HTTP/1.1",
+        "fragment": b"GET /organizations#part HTTP/1.1",
+        "URL of another host": b"GET http://evil.example/organizations HTTP/1.1",
+        "URL of another port": b"GET http://localhost:1/organizations HTTP/1.1",
+        "URL with a user": b"GET http://a@localhost/organizations HTTP/1.1",
+        "URL of another scheme": b"GET ftp://localhost/organizations HTTP/1.1",
+        "URL that is none": b"GET http://[/organizations HTTP/1.1",
+        "no slash": b"GET organizations HTTP/1.1",
+        "query alone": b"GET ?x HTTP/1.1",
         "trailing word": b"GET /organizations HTTP/1.1 more",
         "no method": b"/organizations HTTP/1.1",
         "no target": b"GET HTTP/1.1",
@@ -55,6 +67,8 @@ def _request_lines() -> Iterator[Case]:
         yield raw(f"request line: {name}", line + b"\r\n" + _HOST + _AUTH + b"\r\n", expect=_REFUSED)
     yield raw("request line: only line feeds", b"\n" * 70_000, expect=_REFUSED, ends=True)
     yield raw("request line: never ends", b"GET /" + b"a" * 500_000, expect=_REFUSED, ends=True)
+    slowly = (b"GET ", b" /organizations HTTP/1.1\r\n" + _HOST + _AUTH + b"\r\n")
+    yield raw("request line: two spaces, apart", *slowly, expect=_REFUSED)
     yield raw("request line: broken off", b"GET /organiz", expect=_REFUSED, ends=True)
     for method in ("TRACE", "PROPFIND", "BREW", "get", "CONNECT", "OPTIONS", "PATCH"):
         yield request(f"method: {method}", method, "/emails/process", expect=(400, 404, 405))
