@@ -32,9 +32,8 @@ async def traced(
     about = {"http.request.method": request.method, "http.route": route, "url.scheme": request.scheme}
     with tracing.span(f"{request.method} {route}", "server", parent=parent, attributes=about) as work:
         response = await handler(request)
-        if work is not None:
-            work.set_attribute("http.response.status_code", response.status)
-            work.set_attribute("econeura.correlation_id", response.headers.get("X-Correlation-ID", ""))
+        named = response.headers.get("X-Correlation-ID", "")
+        tracing.note(work, {"http.response.status_code": response.status, "econeura.correlation_id": named})
         if response.status >= 500:
             tracing.note_failure(work, str(response.status))
         return response

@@ -22,6 +22,7 @@ class Collected:
     span_id: str
     parent: str
     failed: bool
+    status: str
     attributes: dict[str, Any]
 
 
@@ -48,6 +49,7 @@ class Collector:
                         span.span_id.hex(),
                         span.parent_span_id.hex(),
                         span.status.code == span.status.STATUS_CODE_ERROR,
+                        span.status.message,
                         _plain(span.attributes),
                     )
                     for span in scope.spans

@@ -35,6 +35,12 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
     return event
 
 
+def cleaned(text: str) -> str:
+    """A text without what has the form of a secret or of a whole address."""
+    text = _SECRETS.sub(lambda found: f"{found[found.lastgroup or 0]}{_GONE}", text)
+    return masked(text) if "@" in text or "%40" in text else text
+
+
 def masked(address: str) -> str:
     """An address as it may be logged: the domain, and no more than the first letter of the person."""
     return _ADDRESS.sub(lambda found: f"{found.group(0)[0]}***@{found.group(1)}", address)
@@ -55,6 +61,4 @@ def _redacted(value: Any) -> Any:
     if isinstance(value, list | tuple | AbstractSet):
         return [_field("", part) for part in value]
     # What has no form of its own in JSON would become text only after this.
-    text = value if isinstance(value, str) else str(value)
-    text = _SECRETS.sub(lambda found: f"{found[found.lastgroup or 0]}{_GONE}", text)
-    return masked(text) if "@" in text or "%40" in text else text
+    return cleaned(value if isinstance(value, str) else str(value))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from workers import logs
+from workers import logs, redaction
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
@@ -56,7 +56,8 @@ def span(
 ) -> Iterator[Span | None]:
     """A piece of work, below the one in hand or, where given, below `parent` (a traceparent).
 
-    Yields None where tracing is off. Attributes are ids and names, never text of a mail or an address.
+    Yields None where tracing is off. Attributes are ids and names, never text of a mail or an address; what
+    has the form of a secret or an address is taken out of them all the same, as it is of the logs.
     """
     if _Exporting.tracer is None:
         yield None
@@ -64,13 +65,20 @@ def span(
     from opentelemetry.trace import SpanKind
 
     with _Exporting.tracer.start_as_current_span(
-        name,
+        redaction.cleaned(name),
         context=_context_of(parent) if parent else None,
         kind=SpanKind[kind.upper()],
-        attributes=attributes,
+        attributes={about: _cleaned(value) for about, value in attributes.items()},
         record_exception=False,
     ) as begun:
         yield begun
+
+
+def note(work: Span | None, attributes: Mapping[str, str | int]) -> None:
+    """Say more of a piece of work."""
+    if work is not None:
+        for name, value in attributes.items():
+            work.set_attribute(name, _cleaned(value))
 
 
 def note_failure(work: Span | None, reason: str) -> None:
@@ -79,7 +87,7 @@ def note_failure(work: Span | None, reason: str) -> None:
         return
     from opentelemetry.trace import Status, StatusCode
 
-    work.set_status(Status(StatusCode.ERROR, reason))
+    work.set_status(Status(StatusCode.ERROR, redaction.cleaned(reason)))
 
 
 def traceparent() -> str | None:
@@ -97,6 +105,10 @@ def trace_id_of(parent: str | None) -> str | None:
     """The trace id of a traceparent, or None where it is not one."""
     found = _TRACEPARENT.fullmatch(parent) if parent else None
     return found["trace_id"] if found else None
+
+
+def _cleaned(value: str | int) -> str | int:
+    return redaction.cleaned(value) if isinstance(value, str) else value
 
 
 def _context_of(parent: str) -> Any:

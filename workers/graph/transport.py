@@ -85,9 +85,10 @@ class Transport:
             except TemporaryError as failed:
                 tracing.note_failure(work, failed.code)
                 raise
-            if work is not None:
-                work.set_attribute("http.response.status_code", reply.status)
-                work.set_attribute("econeura.graph_request_id", reply.headers.get("request-id", ""))
+            request_id = reply.headers.get("request-id", "")
+            tracing.note(
+                work, {"http.response.status_code": reply.status, "econeura.graph_request_id": request_id}
+            )
             return reply
 
     async def _ask(self, request: Request, slots: Sequence[Slot], token: str) -> Reply:
