@@ -16,7 +16,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from api.app import ROUTE_TABLE
+from api.app import ROUTE_TABLE, create_app
 from api.envelope import timestamp
 from api.routes import Route
 from tests.api_service import SUPPORT, Api, Reply, serving
@@ -92,6 +92,14 @@ CALLS: Mapping[tuple[str, str], Call] = {
     ("GET", "/docs"): Call("the same for all"),
     ("GET", "/docs/{file}"): Call("the same for all", "/docs/swagger-ui.css"),
 }
+# A notification under the name of OWNER's subscription, by somebody who does not know its secret.
+FORGED = {"subscriptionId": "subscription-1", "clientState": "guessed", "changeType": "created"}
+OPEN_CALLS: Mapping[tuple[str, str], Call] = {
+    ("POST", "/listen"): Call("the same for all", body={"value": [FORGED]}, own_status=202),
+    ("GET", "/health/live"): Call("the same for all"),
+    ("GET", "/health/ready"): Call("the same for all"),
+}
+OPEN = [route for route in ROUTE_TABLE if route.needs == "nothing"]
 GUARDED = [route for route in ROUTE_TABLE if route.needs != "nothing"]
 OF_AN_ORGANIZATION = [route for route in GUARDED if not route.whole_service]
 OF_THE_SERVICE = [route for route in GUARDED if route.whole_service]
@@ -193,6 +201,35 @@ def kill(redis_client: redis.Redis) -> Killer:
 
 def test_every_route_is_in_the_matrix() -> None:
     assert {(route.method, route.path) for route in OF_AN_ORGANIZATION} == set(CALLS)
+    assert {(route.method, route.path) for route in OPEN} == set(OPEN_CALLS)
+    assert len(OF_AN_ORGANIZATION) + len(OF_THE_SERVICE) + len(OPEN) == len(ROUTE_TABLE)
+
+
+def test_nothing_is_served_that_is_not_in_the_table() -> None:
+    app = create_app(load_settings(redis_url="redis://127.0.0.1:1"))
+    served = [
+        (route.method, route.resource.canonical)
+        for route in app.router.routes()
+        if route.resource is not None
+    ]
+    assert len(served) == len(app.router.routes())
+    assert sorted(served) == sorted((route.method, route.path) for route in ROUTE_TABLE)
+
+
+@pytest.mark.parametrize("route", OPEN, ids=name_of)
+async def test_what_is_open_to_all_tells_nothing_of_anybody(
+    api: Api, others: Headers, owners: Headers, route: Route
+) -> None:
+    wanted = OPEN_CALLS[route.method, route.path]
+    path = wanted.path or route.path
+    options = {} if wanted.body is None else {"json": wanted.body}
+    replies = [
+        await api.request(route.method, path, headers=given, **options) for given in ({}, others, owners)
+    ]
+    assert {reply.status for reply in replies} == {wanted.own_status}
+    for reply in replies:
+        assert OWNER not in reply.body.decode() and SUPPORT not in reply.body.decode()
+    assert api.queued() == {}
 
 
 @pytest.mark.parametrize("route", GUARDED, ids=name_of)

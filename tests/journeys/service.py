@@ -116,6 +116,11 @@ class Service:
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(timeout_s)
 
+    def hang_up(self) -> None:
+        """SIGHUP to the supervisor: the settings files are to be read again."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGHUP)
+
     def kill(self) -> None:
         """Clean up after a failed test: nothing of the service stays."""
         if self._process is not None and self._process.poll() is None:
