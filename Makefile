@@ -48,7 +48,7 @@ faults: $(VENV)/dev.stamp
 soak: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m soak $(ARGS)
 
-# Made-up requests for ten minutes (a minute of them is part of test).
+# Made-up requests for a minute, as CI runs them, then for ten. In test there are some, the same each time: no chance decides there.
 fuzz: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m fuzz
 	$(BIN)/python -m tests.fuzzing $(ARGS)

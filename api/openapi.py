@@ -17,7 +17,7 @@ from workers import __version__
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _TIMESTAMP = {"type": "string", "format": "date-time", "examples": ["2026-11-22T09:30:00.000Z"]}
-_PATH_ID = {"type": "string", "minLength": 1, "maxLength": 512, "pattern": r"^[^\u0000-\u001f\u007f]+$"}
+_PATH_ID = {"type": "string", "minLength": 1, "maxLength": 512, "pattern": r"^[ -~\u0080-\uffff]+$"}
 _CORRELATION = {
     "X-Correlation-ID": {
         "description": "Yours, or a new one; it follows the work through the logs.",

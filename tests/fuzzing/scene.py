@@ -53,6 +53,20 @@ class Scene:
 
     def fuzz(self, caller: Caller, *, seconds: int) -> subprocess.CompletedProcess[str]:
         """Run all phases and checks for so long; the return code is 0 where nothing was found."""
+        return self._run(caller, "--max-time", str(seconds), timeout_s=seconds + 240)
+
+    def try_the_same(self, caller: Caller, *, examples: int) -> subprocess.CompletedProcess[str]:
+        """So many requests of each operation, the same each time, and the examples of the document."""
+        words = (
+            "--phases",
+            "examples,fuzzing",
+            "--max-examples",
+            str(examples),
+            "--generation-deterministic",
+        )
+        return self._run(caller, *words, timeout_s=120)
+
+    def _run(self, caller: Caller, *words: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
         told = self.directory / f"{caller.name}.json"
         given = {"known": self.known, "forbidden": caller.forbidden, "statuses": caller.statuses}
         told.write_text(json.dumps(given))
@@ -60,8 +74,9 @@ class Scene:
         command = [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(_CONFIG), "run"),
             *(str(self._document()), "--url", f"http://127.0.0.1:{self.service.port}"),
-            *("--checks", "all", "--max-time", str(seconds), "--workers", "1", "--no-color"),
+            *("--checks", "all", "--workers", "1", "--no-color"),
             *authorization,
+            *words,
         ]
         return subprocess.run(
             command,
@@ -69,7 +84,7 @@ class Scene:
             cwd=Path(__file__).parent.parent.parent,
             capture_output=True,
             text=True,
-            timeout=seconds + 240,
+            timeout=timeout_s,
             check=False,
         )
 
