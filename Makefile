@@ -48,7 +48,7 @@ faults: $(VENV)/dev.stamp
 soak: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m soak $(ARGS)
 
-# Made-up requests for a minute, as CI runs them, then for ten. In test there are some, the same each time: no chance decides there.
+# Made-up requests, a minute and then ten of them. Those of test are the same each time: chance does not decide there.
 fuzz: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m fuzz
 	$(BIN)/python -m tests.fuzzing $(ARGS)
