@@ -11,6 +11,9 @@ from workers import logs
 from workers.broker import Broker
 from workers.ids import new_id
 
+LOOK_PRIORITY = "high"
+"""Of looks at a mailbox: mail that waits to be worked on must not hide what came after it, urgent or not."""
+
 # Bound before any actor exists: without a broker dramatiq silently picks RabbitMQ on localhost.
 broker = Broker()
 broker.add_middleware(CurrentMessage())

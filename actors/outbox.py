@@ -84,7 +84,11 @@ class Outbox:
         """Queue a look at a mailbox, some seconds from now."""
         sync = actors.broker.get_actor("sync_mailbox")
         message = actors.message(
-            sync, organization_id=organization_id, mailbox=mailbox, notified_at_ms=notified_at_ms
+            sync,
+            organization_id=organization_id,
+            priority=actors.LOOK_PRIORITY,
+            mailbox=mailbox,
+            notified_at_ms=notified_at_ms,
         )
         await self._producer.send(message, delay_s=delay_s)
 

@@ -54,6 +54,7 @@ def _look(place: Place, *, notified_at_ms: int) -> dramatiq.Message[Any]:
     return actors.message(
         sync_mailbox,
         organization_id=place.organization_id,
+        priority=actors.LOOK_PRIORITY,
         mailbox=place.mailbox,
         notified_at_ms=notified_at_ms,
     )

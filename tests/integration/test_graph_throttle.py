@@ -189,6 +189,42 @@ async def test_who_waits_too_long_is_told_when_to_come_back(
     await gauge.call(one, LANE, lasting_s=0.0)
 
 
+@pytest.mark.parametrize("in_one_process", [True, False])
+async def test_a_look_goes_before_calls_that_wait(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack, in_one_process: bool
+) -> None:
+    gauge, order = Gauge(), []
+    first, second, third = await processes(stack, shared, 3, Limits(in_flight=1))
+    if in_one_process:
+        second = third = first
+
+    async def call(throttle: Throttle, kind: Kind) -> None:
+        await gauge.call(throttle, LANE, kind=kind, lasting_s=0.01)
+        order.append(kind)
+
+    holding = asyncio.create_task(gauge.call(first, LANE, lasting_s=0.2))
+    await until_size(shared, "leases", 1)
+    acting = [asyncio.create_task(call(second, "action")) for _ in range(4)]
+    await until_size(shared, "waiting", 4)
+    await asyncio.gather(holding, *acting, call(third, "look"))
+    assert order == ["look", *["action"] * 4]
+
+
+async def test_a_look_is_let_in_where_the_line_is_too_long_for_others(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    gauge = Gauge()
+    (one,) = await processes(stack, shared, 1, Limits(in_flight=1, queue_s=0.05))
+    holding = asyncio.create_task(gauge.call(one, LANE, lasting_s=0.3))
+    await until_size(shared, "leases", 1)
+    acting = [asyncio.create_task(gauge.call(one, LANE, lasting_s=0.02)) for _ in range(2)]
+    await until_size(shared, "waiting", 2)
+    with pytest.raises(Throttled, match="the line is long"):
+        await gauge.call(one, LANE)
+    await gauge.call(one, LANE, kind="look", lasting_s=0.0)
+    await asyncio.gather(holding, *acting)
+
+
 async def test_sends_are_counted_by_the_minute(shared: redis.asyncio.Redis, stack: AsyncExitStack) -> None:
     gauge = Gauge()
     (one,) = await processes(stack, shared, 1)

@@ -99,7 +99,9 @@ async def _round(
     following: str | None = link
     while following is not None:
         # Preferences are not part of the link: each page asks for its size again.
-        content = await graph.get_link(following, mailbox=mailbox, prefer=f"odata.maxpagesize={page_size}")
+        content = await graph.get_link(
+            following, mailbox=mailbox, prefer=f"odata.maxpagesize={page_size}", kind="look"
+        )
         following = content.get("@odata.nextLink")
         yield page_of(content, since)
 

@@ -13,8 +13,10 @@ import redis.asyncio
 
 from workers.errors import TemporaryError
 
-Kind = Literal["read", "action", "send"]
+Kind = Literal["look", "read", "action", "send"]
+"""A look says what there is to do, for many messages at once: it goes before other calls."""
 GRANTED, QUEUED, COME_BACK, OWN_TURN = 0, 1, 2, 3
+_ANY_LENGTH_S = 3600.0
 _SCRIPT = Path(__file__).with_name("leases.lua").read_text(encoding="utf-8")
 
 
@@ -33,13 +35,15 @@ class Limits:
     in_flight: int = 4
     calls: int = 9_900
     calls_of_reading: int = 9_000
-    """Reading (sync, resync) stops here: the rest is kept for actions."""
+    """Looking and reading stop here: the rest is kept for actions."""
     calls_of_acting: int = 8_400
     """Acting stops here: else a mailbox with much to act on would hear of nothing new."""
     sends: int = 30
     lease_s: float = 5.0
     wait_s: float = 2.0
     """Nobody holds a worker longer than this; the message comes back when it is its turn."""
+    look_wait_s: float = 1.0
+    """Who has less time to wait is served first."""
     queue_s: float = 0.5
     """No more are let in line than can be served in this time, and no longer pauses are sat out."""
     come_back_s: float = 5.0
@@ -77,19 +81,22 @@ class Leases:
     ) -> Answer:
         """Take places or get in line for them; `again` for a ticket that is in line already."""
         limits = self._limits
+        is_reading = kind in ("look", "read")
+        # However long the line: a look does not stand at its end.
+        queue_s = _ANY_LENGTH_S if kind == "look" else limits.queue_s
         return await self._run(
             "enter",
             lane,
             ticket,
             places,
             limits.calls,
-            limits.calls_of_reading if kind == "read" else limits.calls_of_acting,
+            limits.calls_of_reading if is_reading else limits.calls_of_acting,
             limits.sends if kind == "send" else 0,
             max(1, int(wait_s * 1000)),
-            int(limits.queue_s * 1000),
+            int(queue_s * 1000),
             int(limits.come_back_s * 1000),
             int(again),
-            "reads" if kind == "read" else "acts",
+            "reads" if is_reading else "acts",
         )
 
     async def release(

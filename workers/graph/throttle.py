@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import redis
@@ -48,6 +49,7 @@ class _Waiter:
     ticket: str
     places: int
     granted: asyncio.Future[_Place | None]
+    gives_up_at: float
     is_listening: bool = False
 
 
@@ -120,7 +122,9 @@ class Throttle:
 
     async def _enter(self, lane: Lane, kind: Kind, places: int) -> _Place:
         ticket = self._leases.new_ticket(next(self._numbers))
-        waiter = _Waiter(ticket, places, asyncio.get_running_loop().create_future())
+        wait_s = self._limits.look_wait_s if kind == "look" else self._limits.wait_s
+        granted = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(ticket, places, granted, gives_up_at=time.monotonic() + wait_s)
         line = self._lines.setdefault(lane, {})
         line[ticket] = waiter
         place: _Place | None = None
@@ -137,7 +141,7 @@ class Throttle:
 
     async def _line_up(self, lane: Lane, kind: Kind, waiter: _Waiter) -> _Place:
         """Ask, and wait where told to, until there is a place; raises Throttled where that takes too long."""
-        end = time.monotonic() + self._limits.wait_s
+        end = waiter.gives_up_at
         again = False
         while True:
             answer = await self._leases.enter(
@@ -196,11 +200,13 @@ class Throttle:
             return None
         if self._paused_until.get(place.lane, 0.0) > now:
             return None
-        for waiter in self._lines.get(place.lane, {}).values():
+        able = (
+            waiter
+            for waiter in self._lines.get(place.lane, {}).values()
             # Not one that is just asking: whether Redis has it in line is not known until the answer.
-            if waiter.is_listening and waiter.places == 1 and not waiter.granted.done():
-                return waiter
-        return None
+            if waiter.is_listening and waiter.places == 1 and not waiter.granted.done()
+        )
+        return min(able, key=attrgetter("gives_up_at"), default=None)
 
     async def _listen(self) -> None:
         # redis-py can swallow the cancellation of a read: hence the flag, and reads that end by themselves.
