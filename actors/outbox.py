@@ -49,7 +49,7 @@ class Outbox:
             )
         )
 
-    async def act(self, record: Record, step: PlannedStep) -> None:
+    async def act(self, record: Record, step: PlannedStep, *, delay_s: float = 0) -> None:
         """Queue one action of a plan. Begun work goes before new: a message is finished, then the next."""
         await self._producer.send(
             actors.message(
@@ -59,7 +59,8 @@ class Outbox:
                 mailbox=record.mailbox,
                 message_id=record.message_id,
                 index=step.index,
-            )
+            ),
+            delay_s=delay_s,
         )
 
     async def look_again(self, organization_id: str, mailbox: str, message_ids: Sequence[str]) -> None:

@@ -82,7 +82,7 @@ class WorkList:
 
             self.add("process", run)
 
-    async def act(self, record: Record, step: PlannedStep) -> None:
+    async def act(self, record: Record, step: PlannedStep, *, delay_s: float = 0) -> None:
         async def run(owner: str) -> None:
             await acting.act(
                 self._context,

@@ -70,7 +70,7 @@ async def test_the_handshake_comes_before_anything_else(api: Api) -> None:
 
 async def test_a_notification_queues_a_look_at_its_mailbox(api: Api) -> None:
     assert await listen(api, note("s-support")) == 202
-    (message,) = api.waiting()
+    (message,) = api.waiting("high")
     assert message.actor_name == "sync_mailbox"
     assert (message.kwargs["organization_id"], message.kwargs["mailbox"]) == ("acme", SUPPORT)
     seconds, _ = await api.store.redis.time()
@@ -80,7 +80,9 @@ async def test_a_notification_queues_a_look_at_its_mailbox(api: Api) -> None:
 async def test_many_together_queue_one_look_a_mailbox(api: Api) -> None:
     burst = [note(name) for name in ("s-support", "s-sales", "s-solo")] * 10
     assert set(await asyncio.gather(*(listen(api, *burst) for _ in range(20)))) == {202}
-    assert sorted(message.kwargs["mailbox"] for message in api.waiting()) == sorted([SUPPORT, SALES, SOLO])
+    assert sorted(message.kwargs["mailbox"] for message in api.waiting("high")) == sorted(
+        [SUPPORT, SALES, SOLO]
+    )
 
 
 async def test_what_comes_after_a_look_began_gets_one_of_its_own(api: Api) -> None:
@@ -108,14 +110,14 @@ async def test_what_is_not_genuine_is_counted_and_dropped(api: Api) -> None:
 
 async def test_forged_items_do_not_harm_the_genuine_beside_them(api: Api) -> None:
     assert await listen(api, note("s-support", state="forged"), note("s-solo"), note("s-nobody")) == 202
-    assert [message.kwargs["mailbox"] for message in api.waiting()] == [SOLO]
+    assert [message.kwargs["mailbox"] for message in api.waiting("high")] == [SOLO]
 
 
 async def test_a_subscription_that_was_made_just_now_is_known(api: Api) -> None:
     assert await listen(api, note("s-new")) == 202
     await subscribe(api, "s-new", "solo", SOLO)
     assert await listen(api, note("s-new")) == 202
-    assert [message.kwargs["mailbox"] for message in api.waiting()] == [SOLO]
+    assert [message.kwargs["mailbox"] for message in api.waiting("high")] == [SOLO]
 
 
 async def test_a_mailbox_of_an_organization_that_is_gone_is_dropped(api: Api) -> None:

@@ -51,7 +51,7 @@ async def test_a_mailbox_is_looked_at_now(api: Api) -> None:
         202, {"mailbox": SALES, "organizationId": "acme", "status": "queued"},
     )  # fmt: skip
     assert (await api.post(f"/mailboxes/{SALES}/sync", {"organizationId": "acme"})).status == 202
-    (message,) = api.waiting()
+    (message,) = api.waiting("high")
     assert (message.actor_name, message.kwargs["mailbox"]) == ("sync_mailbox", SALES)
 
 

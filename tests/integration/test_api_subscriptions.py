@@ -110,7 +110,7 @@ async def test_a_notification_of_it_is_genuine(api: Api, sandbox: SandboxProcess
     before = api.queued()["sync_mailbox"]
     sandbox.deliver(mailbox, subject="Hola")
     await soon(lambda: api.queued()["sync_mailbox"] > before)
-    assert api.waiting()[-1].kwargs["mailbox"] == mailbox
+    assert api.waiting("high")[-1].kwargs["mailbox"] == mailbox
 
 
 async def test_what_graph_lost_is_shown_as_missing(api: Api, mailbox: str) -> None:

@@ -225,6 +225,23 @@ async def test_a_look_is_let_in_where_the_line_is_too_long_for_others(
     await asyncio.gather(holding, *acting)
 
 
+async def test_a_call_that_follows_one_sent_back_is_told_its_turn_at_once(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    gauge = Gauge()
+    (one,) = await processes(stack, shared, 1, Limits(in_flight=1, queue_s=0.05))
+    holding = asyncio.create_task(gauge.call(one, LANE, lasting_s=0.3))
+    await until_size(shared, "leases", 1)
+    waiting = [asyncio.create_task(gauge.call(one, LANE, lasting_s=0.02)) for _ in range(2)]
+    await until_size(shared, "waiting", 2)
+    assert await one.turn_s(LANE) == 0, "nobody was sent back yet"
+    with pytest.raises(Throttled) as told:
+        await gauge.call(one, LANE)
+    sent_back_s = told.value.retry_after_s or 0
+    assert sent_back_s < await one.turn_s(LANE) < await one.turn_s(LANE)
+    await asyncio.gather(holding, *waiting)
+
+
 async def test_sends_are_counted_by_the_minute(shared: redis.asyncio.Redis, stack: AsyncExitStack) -> None:
     gauge = Gauge()
     (one,) = await processes(stack, shared, 1)

@@ -65,9 +65,9 @@ class Retries(Middleware):
             log.error("message is a dead letter", actor=message.actor_name, error=describe(exception))
         elif isinstance(message.outcome, Again):
             delay_s = message.outcome.delay_ms / 1000
-            log.warning(
-                "message runs again", actor=message.actor_name, error=describe(exception), delay_s=delay_s
-            )
+            # To wait for one's turn is no failure, and in a burst all do.
+            tell = log.debug if isinstance(exception, Throttled | Busy) else log.warning
+            tell("message runs again", actor=message.actor_name, error=describe(exception), delay_s=delay_s)
 
 
 def outcome_of(delivery: Delivery, exception: BaseException, policy: Policy) -> Outcome:

@@ -164,6 +164,10 @@ class Graph:
         """Whose limits a call counts against; calls on no mailbox (subscriptions) share the app's own."""
         return Lane(f"{self.app.tenant_id}/{self.app.client_id}", (mailbox or "-").lower())
 
+    async def turn_s(self, mailbox: str) -> float:
+        """In how many seconds a call on a mailbox that is prepared now should be made."""
+        return await self.throttle.turn_s(self.lane(mailbox))
+
     def refusal(self, reply: Reply, request: Request) -> EconeuraError:
         """The error that a status of 400 or more means; a denied access names the organization."""
         error = error_of(reply, f"{request.method} {self.transport.endpoint_of(request.path)}")

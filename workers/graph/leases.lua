@@ -149,6 +149,12 @@ if operation == 'enter' then
   return {redis.call('ZSCORE', LEASES, ticket .. '#1') and GRANTED or QUEUED, 0}
 end
 
+if operation == 'turn' then
+  if paused_ms > 0 then return {COME_BACK, paused_ms} end
+  local turn_in = own_turn(redis.call('ZCARD', WAITING), tonumber(ARGV[7]), tonumber(ARGV[8]))
+  return {turn_in > 0 and OWN_TURN or GRANTED, math.ceil(turn_in)}
+end
+
 if operation == 'release' then
   local took_ms, went_well = tonumber(ARGV[7]), ARGV[8] == '1'
   leave()

@@ -46,7 +46,8 @@ class Limits:
     """Who has less time to wait is served first."""
     queue_s: float = 0.5
     """No more are let in line than can be served in this time, and no longer pauses are sat out."""
-    come_back_s: float = 5.0
+    come_back_s: float = 10.0
+    """Nobody is sent away for longer: the line may move faster by then."""
     backoff_s: float = 0.5
     backoff_cap_s: float = 60.0
     """Pauses Graph does not name the length of double from the first to the second."""
@@ -98,6 +99,12 @@ class Leases:
             int(again),
             "reads" if is_reading else "acts",
         )
+
+    async def turn(self, lane: Lane) -> Answer:
+        """When a call that is not made yet should come, so that it finds the line short."""
+        limits = self._limits
+        own_turn = (int(limits.queue_s * 1000), int(limits.come_back_s * 1000))
+        return await self._run("turn", lane, "-", 1, *own_turn)
 
     async def release(
         self, lane: Lane, ticket: str, places: int, *, held_s: float = -1.0, went_well: bool = False

@@ -79,6 +79,7 @@ class Throttle:
         self._lines: dict[Lane, dict[str, _Waiter]] = {}
         self._held: dict[str, _Place] = {}
         self._paused_until: dict[Lane, float] = {}
+        self._last_turn_at: dict[Lane, float] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._is_open = True
 
@@ -120,6 +121,20 @@ class Throttle:
         _log.warning("graph_asks_to_slow_down", seconds=paused.seconds, whole_app=whole_app)
         return paused.seconds
 
+    async def turn_s(self, lane: Lane) -> float:
+        """In how many seconds a call that is prepared now should be made: who comes sooner is sent back."""
+        if self._last_turn_at.get(lane, 0.0) < time.monotonic():
+            # Nobody was sent back here of late: it is not worth asking.
+            self._last_turn_at.pop(lane, None)
+            return 0.0
+        answer = await self._leases.turn(lane)
+        self._note_turn(lane, answer)
+        return answer.seconds
+
+    def _note_turn(self, lane: Lane, answer: Answer) -> None:
+        if answer.outcome == OWN_TURN:
+            self._last_turn_at[lane] = time.monotonic() + answer.seconds
+
     async def _enter(self, lane: Lane, kind: Kind, places: int) -> _Place:
         ticket = self._leases.new_ticket(next(self._numbers))
         wait_s = self._limits.look_wait_s if kind == "look" else self._limits.wait_s
@@ -149,7 +164,7 @@ class Throttle:
             )
             if answer.outcome == GRANTED:
                 return _Place(lane, waiter.ticket, waiter.places)
-            wait_s = self._wait_of(answer, end - time.monotonic())
+            wait_s = self._wait_of(lane, answer, end - time.monotonic())
             again = waiter.is_listening = answer.outcome == QUEUED
             await asyncio.wait([waiter.granted], timeout=wait_s)
             # Looked at whether or not time ran out: a place can come in the same turn of the loop.
@@ -157,13 +172,14 @@ class Throttle:
                 return waiter.granted.result() or _Place(lane, waiter.ticket, waiter.places)
             waiter.is_listening = False
 
-    def _wait_of(self, answer: Answer, left_s: float) -> float:
+    def _wait_of(self, lane: Lane, answer: Answer, left_s: float) -> float:
         """Seconds until asking again; raises Throttled where that would hold the worker too long."""
         if answer.outcome == QUEUED:
             if left_s <= 0:
                 raise Throttled("mailbox busy: no place in time", retry_after_s=_spread(0.5))
             # A grant can be lost on its way (a reconnect): so it is asked for now and then.
             return min(_ASK_AGAIN_S, left_s)
+        self._note_turn(lane, answer)
         if answer.outcome == OWN_TURN:
             raise Throttled("mailbox busy: the line is long", retry_after_s=answer.seconds)
         wait_s = _spread(answer.seconds)

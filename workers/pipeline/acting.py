@@ -14,7 +14,7 @@ from workers.organizations import Organization
 from workers.pipeline import announcing, ending, replying
 from workers.pipeline.colours import ensure_categories
 from workers.pipeline.context import Context
-from workers.pipeline.processing import next_step, resume
+from workers.pipeline.processing import next_step, queue_action, resume
 from workers.store import PlannedStep, Record
 
 _log = logs.get_logger("pipeline")
@@ -73,7 +73,7 @@ async def _conclude(context: Context, record: Record, step: PlannedStep) -> None
         return
     await context.store.ledger.save(record, written, release=True, tell=events)
     await announcing.announce(context, events)
-    await context.queue.act(record, following)
+    await queue_action(context, record, following)
 
 
 async def _perform(

@@ -31,8 +31,8 @@ class Queue(Protocol):
     ) -> None:
         """Queue the processing of messages, all in one step."""
 
-    async def act(self, record: Record, step: PlannedStep) -> None:
-        """Queue one action of a plan."""
+    async def act(self, record: Record, step: PlannedStep, *, delay_s: float = 0) -> None:
+        """Queue one action of a plan, some seconds from now."""
 
     async def look_again(self, organization_id: str, mailbox: str, message_ids: Sequence[str]) -> None:
         """Queue a look at messages that people may have filed anew by hand."""

@@ -88,7 +88,13 @@ async def resume(context: Context, record: Record) -> None:
         await ending.finish(context, record, "done", "")
         return
     await context.store.ledger.save(record, {}, release=True)
-    await context.queue.act(record, following)
+    await queue_action(context, record, following)
+
+
+async def queue_action(context: Context, record: Record, step: PlannedStep) -> None:
+    """Queue an action for when its mailbox will have a place: sooner it would only be sent back."""
+    turn_s = await context.graph_of(record.organization_id).turn_s(record.mailbox)
+    await context.queue.act(record, step, delay_s=turn_s)
 
 
 def next_step(record: Record) -> PlannedStep | None:
@@ -194,7 +200,7 @@ async def _hand_over(context: Context, record: Record, planned: Record) -> None:
         return
     # The plan and the end of our claim in one write: the action's worker can begin at once.
     await context.store.ledger.save(record, written, state="acting", release=True)
-    await context.queue.act(planned, following)
+    await queue_action(context, planned, following)
 
 
 async def _reconsider(context: Context, record: Record, analysis: Analysis, job_id: str | None) -> None:
