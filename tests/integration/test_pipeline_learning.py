@@ -172,15 +172,12 @@ async def test_a_category_of_their_own_is_taught_by_feedback_and_used_in_rules(
     sandbox: SandboxProcess, redis_url: str, tmp_path: Path
 ) -> None:
     async with a_world(sandbox, redis_url, tmp_path, OWN_RULES) as world:
-        ids = [deliver(world, row) for row in rows(BOOKINGS)[:20]]
-        await world.handle()
-        for message_id in ids:
-            await teach(world, message_id, category="reservas")
         # What is of none of their categories tells them apart from other mail of theirs.
-        for row in rows("es-claims")[:8]:
-            message_id = deliver(world, row)
-            await world.handle()
-            await teach(world, message_id, category="support")
+        lessons = {deliver(world, row): "reservas" for row in rows(BOOKINGS)[:16]}
+        lessons |= {deliver(world, row): "support" for row in rows("es-claims")[:6]}
+        await world.handle()
+        for message_id, category in lessons.items():
+            await teach(world, message_id, category=category)
         new = [deliver(world, row) for row in rows(BOOKINGS)[20:]]
         other = [deliver(world, row) for row in rows("es-claims")[16:]]
         await world.handle()
