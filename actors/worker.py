@@ -15,7 +15,7 @@ from dramatiq.middleware import Middleware
 from dramatiq.middleware.middleware import MiddlewareError
 
 from actors import actions, broker, jobs, learning, mail, resources, webhooks
-from workers import logs, vitals
+from workers import lifeline, logs, vitals
 from workers.broker.run import run_worker
 from workers.errors import EconeuraError, SettingsError
 from workers.organizations import Organizations, load_organizations
@@ -40,6 +40,10 @@ class LentResources(Middleware):
         except EconeuraError as failed:
             # Any other error would only be logged, and messages run without resources.
             raise MiddlewareError(str(failed)) from failed
+
+    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        # What SIGHUP changes is open now.
+        lifeline.hear_hangups()
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         _in_event_loop(resources.close_resources)

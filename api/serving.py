@@ -16,7 +16,7 @@ from api.connection import Connection
 from api.connections import Connections, allow_many_files
 from api.patience import PATIENCE, Patience
 from api.wiring import DIRECTORY, DRAINING, WAITING
-from workers import logs, vitals
+from workers import lifeline, logs, vitals
 from workers.errors import SettingsError
 from workers.settings import Settings
 
@@ -39,6 +39,7 @@ async def serve(app: web.Application, settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, app[DIRECTORY].reload)
+    lifeline.hear_hangups()
     async with listening(app, settings) as listener:
         # What is there now stays: looking through it for garbage would hold up all requests, again and again.
         gc.collect()

@@ -23,13 +23,23 @@ def start(command: Sequence[str], *, output: IO[bytes] | None = None) -> subproc
     To be called from the main thread: Linux sends the signal when the thread that started the program ends.
     The program has its own session, so that Ctrl-C reaches us alone and we choose the order of stopping.
     """
-    return subprocess.Popen(
-        [sys.executable, "-IS", __file__, str(os.getpid()), *command],
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
-    )
+    # "Read your settings again" may come before the program listens: it waits until `hear_hangups`.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-IS", __file__, str(os.getpid()), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def hear_hangups() -> None:
+    """Let SIGHUP in, also the one that came since this process was started."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
 def become(parent: int, command: list[str]) -> None:
@@ -39,8 +49,6 @@ def become(parent: int, command: list[str]) -> None:
     # The parent may have died before the tie was made.
     if os.getppid() != parent:
         sys.exit(1)
-    # "Read your settings again" may come before the program listens for it, and must not end it.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.execvp(command[0], command)  # noqa: S606 the program that `start` was given
 
 

@@ -31,8 +31,12 @@ def end(*_):
     tell("ends")
     sys.exit(7 if conduct == "ends badly" else 0)
 signal.signal(signal.SIGTERM, end)
-signal.signal(signal.SIGHUP, lambda *_: tell("reads"))
 tell("lives")
+while conduct == "slow" and signal.SIGHUP not in signal.sigpending():
+    pass
+signal.signal(signal.SIGHUP, lambda *_: tell("reads"))
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+tell("listens")
 if conduct == "dies":
     sys.exit(3)
 if conduct == "refuses":
@@ -149,12 +153,20 @@ def test_a_bad_end_shows_in_the_exit_code(tmp_path: Path) -> None:
 
 def test_hangup_reaches_our_programs_alone(tmp_path: Path) -> None:
     with supervised(tmp_path, ("api", "obeys", 5), ("worker", "obeys", 5), ("redis", "obeys", 5)) as running:
-        running.await_events(3, what="lives")
+        running.await_events(3, what="listens")
         running.process.send_signal(signal.SIGHUP)
         assert {event.role for event in running.await_events(2, what="reads")} == {"api", "worker"}
         running.process.terminate()
         assert running.process.wait(20) == 0
         assert len(running.story(what="reads")) == 2
+
+
+def test_a_hangup_waits_for_a_program_that_has_only_just_begun(tmp_path: Path) -> None:
+    with supervised(tmp_path, ("api", "slow", 5)) as running:
+        running.await_events(1, what="lives")
+        running.process.send_signal(signal.SIGHUP)
+        running.await_events(1, what="reads")
+        assert len(running.story(what="lives")) == 1
 
 
 def test_a_second_interrupt_ends_the_waiting(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import signal
 import socket
 from uuid import uuid4
 
-from workers import logs, metrics, vitals
+from workers import lifeline, logs, metrics, vitals
 from workers.errors import SettingsError
 from workers.organizations import load_organizations
 from workers.redis_clients import connect
@@ -36,6 +36,7 @@ async def _run(settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, _reload, scheduler, settings)
+        lifeline.hear_hangups()
         await scheduler.run(stop)
     finally:
         await client.aclose()
