@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     # Processes.
     data_dir: Path = Path("data")
     worker_processes: PositiveInt = 1
-    worker_threads: PositiveInt = 128
+    worker_threads: PositiveInt = 256
     worker_memory_limit_mb: PositiveInt = 1024
     shutdown_grace_s: PositiveFloat = 30.0
 

@@ -13,7 +13,7 @@ from workers.broker.broker import Broker
 from workers.logs import get_logger
 
 log = get_logger("worker")
-DEFAULT_THREADS = 128
+DEFAULT_THREADS = 256
 _IDLE_MS = 30_000
 """Idle threads wake so often for nothing; at a stop they are nudged and do not wait for it."""
 _LOOK_EVERY_S = 5.0
