@@ -122,7 +122,7 @@ async def test_an_interrupted_week_goes_on_where_it_was(
 async def test_killed_in_the_middle_it_goes_on_and_ends_with_the_same_bytes(
     context: Context, redis_url: str, tmp_path: Path
 ) -> None:
-    today = datetime.now(UTC).date()
+    today = datetime.now(ACME.zone).date()
     monday = today - timedelta(days=today.weekday() + 7)
     for day in range(7):
         await write_day(context.store, ACME, monday + timedelta(days=day), 8000)

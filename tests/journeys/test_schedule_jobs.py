@@ -6,6 +6,7 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -156,7 +157,7 @@ def test_the_report_of_yesterday_is_written_and_mailed_once(
     assert mail["to"] == ["jefa@acme.example"] and mail["subject"].startswith("Informe diario · acme")
     assert run_now(service, "daily_reports")["figures"] == {"written": 1, "mailed": 0}
     assert len(sandbox.sent(BOX)) == 1 and sandbox.folder(BOX, "drafts") == []
-    day = datetime.fromtimestamp(yesterday, UTC).date().isoformat()
+    day = datetime.fromtimestamp(yesterday, ZoneInfo("Europe/Madrid")).date().isoformat()
     (report,) = service.request("GET", f"/reports/{day}").data["reports"]
     assert sorted(report["formats"]) == ["html", "json"]
 
