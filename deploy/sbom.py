@@ -80,14 +80,13 @@ def document(lock: str, project: dict[str, Any], *, made_at: datetime) -> dict[s
 def _component(pin: Pin) -> dict[str, Any]:
     # One file of these is installed; which one depends on the machine.
     files = [{"alg": "SHA-256", "content": digest} for digest in pin.digests]
-    page = f"https://pypi.org/project/{pin.name}/{pin.version}/"
     component = {
         "type": "library",
         "bom-ref": pin.url,
         "name": pin.name,
         "version": pin.version,
         "purl": pin.url,
-        "externalReferences": [{"type": "distribution", "url": page, "hashes": files}],
+        "externalReferences": [{"type": "distribution", "url": pin.url, "hashes": files}],
     }
     if pin.marker is not None:
         component["properties"] = [{"name": "econeura:python:marker", "value": pin.marker}]

@@ -42,6 +42,11 @@ class Call:
     args: list[Any]
     settled: Sequence[Settlement] = ()
 
+    @property
+    def ids_begin(self) -> bytes:
+        """How the ids begin of the deliveries that it takes."""
+        return f"{self.args[1]}-".encode()
+
 
 class Hand:
     """One worker's side of a partition. Not thread-safe: the intake calls it under its lock."""
@@ -62,8 +67,8 @@ class Hand:
         # They name deliveries, and go on over leases: what was said of one is never taken for another.
         self._sequence = 0
         self._bells = 0
-        self._at_bell = b""
-        """How the ids begin of what a call at the bell takes whose reply we do not have yet."""
+        self._at_bell: Call | None = None
+        """It waits at the bell: what it takes is not known until its reply is heard."""
         self._unconfirmed: Call | None = None
         self._lost_at_bell: Call | None = None
         self._reconcile = False
@@ -107,19 +112,19 @@ class Hand:
     def call_at_bell(self, limit: int) -> Call:
         """An exchange that takes a message when the bell rings, unless `limit` are in hand by then."""
         self._bells += 1
-        self._at_bell = b"b%d-" % self._bells
-        return Call(self.lease, [self.lease, f"b{self._bells}", limit, 0])
+        self._at_bell = Call(self.lease, [self.lease, f"b{self._bells}", limit, 0])
+        return self._at_bell
 
     def heard(self, call: Call, reply: Any) -> Taken | None:
         """The reply to `call_at_bell`, as that of `exchange`; None also if nothing can be said by it."""
-        self._at_bell = b""
+        self._at_bell = None
         if call.lease != self.lease or reply[0] == b"fenced":
             return None
         return self._received(call, reply)
 
     def not_heard(self, call: Call) -> None:
         """Nobody knows whether the call was applied: it is repeated with the next exchange."""
-        self._at_bell = b""
+        self._at_bell = None
         self._reconcile = True
         if call.lease == self.lease:
             self._lost_at_bell = call
@@ -171,11 +176,8 @@ class Hand:
         except TROUBLE:
             # After the next call, then: what this one took must not be forgotten over it.
             return
-        if self._at_bell:
-            unknown = {each for each in unknown if not each.startswith(self._at_bell)}
-        if self._lost_at_bell:
-            begins = f"{self._lost_at_bell.args[1]}-".encode()
-            unknown = {each for each in unknown if not each.startswith(begins)}
+        awaited = tuple(call.ids_begin for call in (self._at_bell, self._lost_at_bell) if call is not None)
+        unknown = {each for each in unknown if not each.startswith(awaited)}
         self._reconcile = False
         if unknown:
             log.warning("redis lost outcomes, settling them again", count=len(unknown))

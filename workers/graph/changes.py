@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from workers.errors import BadRequest, DeltaLinkExpired, NotFound
 from workers.graph import paths
 from workers.graph.client import Graph
+from workers.graph.leases import Kind
 from workers.graph.messages import SELECT
 
 # Graph tracks no more messages in a round that filters by date (message: delta, Graph API reference).
@@ -47,23 +48,55 @@ async def pages(
     Raises DeltaLinkExpired when Graph has forgotten the link, or it leads to another Graph: start without it.
     """
     if link is not None:
-        if not graph.owns(link):
-            raise DeltaLinkExpired("the stored delta link leads to another Graph than the one configured")
         going_on = _round(graph, mailbox, link, since, page_size)
         if listed is not None:
             going_on = _listing(graph, mailbox, folder, going_on, listed, since, page_size)
-        try:
-            async for page in going_on:
-                yield page
-        except (BadRequest, NotFound) as refused:
-            # Whatever is wrong with a link, only a new one helps; it also tells whether the folder is gone.
-            raise DeltaLinkExpired(str(refused)) from None
+        async for page in until_refused(going_on):
+            yield page
         return
     first = _round(graph, mailbox, _first(graph, mailbox, folder, since), since, page_size)
     async for page in (
         first if since is None else _listing(graph, mailbox, folder, first, 0, since, page_size)
     ):
         yield page
+
+
+async def until_refused(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
+    """The same pages; raises DeltaLinkExpired where Graph, or our client, refuses the link to one of them."""
+    try:
+        async for page in pages:
+            yield page
+    except (BadRequest, NotFound) as refused:
+        # Whatever is wrong with a link (it may be of another Graph), only a new one helps; that also tells
+        # whether the folder is gone.
+        raise DeltaLinkExpired(str(refused)) from None
+
+
+async def follow(
+    graph: Graph, mailbox: str, link: str, *, since: datetime | None, page_size: int, kind: Kind
+) -> AsyncIterator[Page]:
+    """All pages from a link on."""
+    following: str | None = link
+    while following is not None:
+        # Preferences are not part of the link: each page asks for its size again.
+        content = await graph.get_link(
+            following, mailbox=mailbox, prefer=f"odata.maxpagesize={page_size}", kind=kind
+        )
+        following = content.get("@odata.nextLink")
+        yield page_of(content, since)
+
+
+def first_link(
+    graph: Graph, mailbox: str, folder: str, options: Mapping[str, str], since: datetime | None
+) -> str:
+    """Where a round over a folder begins, with these query options, of what was received since then."""
+    received = (
+        {}
+        if since is None
+        else {"$filter": f"receivedDateTime ge {since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+    )
+    path = f"{paths.folder(mailbox, folder)}/messages/delta"
+    return graph.transport.url_of(path + paths.query({**options, **received}))
 
 
 async def _listing(
@@ -87,23 +120,13 @@ async def _listing(
 
 
 def _first(graph: Graph, mailbox: str, folder: str, since: datetime | None) -> str:
-    options = {**SELECT, "changeType": "created"}
-    if since is not None:
-        options["$filter"] = f"receivedDateTime ge {since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    return graph.transport.url_of(f"{paths.folder(mailbox, folder)}/messages/delta{paths.query(options)}")
+    return first_link(graph, mailbox, folder, {**SELECT, "changeType": "created"}, since)
 
 
-async def _round(
+def _round(
     graph: Graph, mailbox: str, link: str, since: datetime | None, page_size: int
 ) -> AsyncIterator[Page]:
-    following: str | None = link
-    while following is not None:
-        # Preferences are not part of the link: each page asks for its size again.
-        content = await graph.get_link(
-            following, mailbox=mailbox, prefer=f"odata.maxpagesize={page_size}", kind="look"
-        )
-        following = content.get("@odata.nextLink")
-        yield page_of(content, since)
+    return follow(graph, mailbox, link, since=since, page_size=page_size, kind="look")
 
 
 def page_of(content: dict[str, Any], since: datetime | None) -> Page:

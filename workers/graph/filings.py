@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import datetime
 
-from workers.errors import BadRequest, DeltaLinkExpired, NotFound
-from workers.graph import paths
-from workers.graph.changes import Page, page_of
+from workers.graph.changes import Page, first_link, follow, until_refused
 from workers.graph.client import Graph
 
-_SELECT = "id,categories,parentFolderId"
+_SELECT = {"$select": "id,categories,parentFolderId"}
 
 
 async def pages(
@@ -20,24 +18,7 @@ async def pages(
 
     Raises DeltaLinkExpired when Graph has forgotten the link: start without it.
     """
-    following: str | None = link or _first(graph, mailbox, folder, since)
-    if link is not None and not graph.owns(link):
-        raise DeltaLinkExpired("the stored delta link leads to another Graph than the one configured")
-    while following is not None:
-        try:
-            content = await graph.get_link(
-                following, mailbox=mailbox, prefer=f"odata.maxpagesize={page_size}"
-            )
-        except (BadRequest, NotFound) as refused:
-            raise DeltaLinkExpired(str(refused)) from None
-        page = page_of(content, None)
+    link = link or first_link(graph, mailbox, folder, _SELECT, since)
+    following = follow(graph, mailbox, link, since=None, page_size=page_size, kind="read")
+    async for page in until_refused(following):
         yield page
-        following = page.next_link
-
-
-def _first(graph: Graph, mailbox: str, folder: str, since: datetime) -> str:
-    options = {
-        "$select": _SELECT,
-        "$filter": f"receivedDateTime ge {since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-    }
-    return graph.transport.url_of(f"{paths.folder(mailbox, folder)}/messages/delta{paths.query(options)}")

@@ -44,7 +44,7 @@ def find_urls(text: str) -> Iterator[Found]:
     """URLs with a scheme or "www.", and bare domains of usual top-level domains."""
     end_of_last = 0
     # A plain search is far faster than the pattern, and most mails have no link.
-    may_have_link = "://" in text or "www." in text or "WWW." in text or "Www." in text
+    may_have_link = "://" in text or "www." in text.lower()
     for mark in _URL_MARK.finditer(text) if may_have_link else ():
         if mark.start() < end_of_last:
             continue
