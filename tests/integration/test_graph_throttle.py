@@ -157,7 +157,7 @@ async def test_places_of_a_dead_process_are_free_again_when_its_leases_lapse(
         async with dead.slot(LANE, "action"):
             pass
     await retrying(Gauge(), alive, LANE, 0.0)
-    assert 0.4 < time.monotonic() - started < 10.0
+    assert 0.4 < time.monotonic() - started < 2.0
 
 
 async def test_a_call_that_takes_long_keeps_its_place(
@@ -254,36 +254,28 @@ async def test_sends_are_counted_by_the_minute(shared: redis.asyncio.Redis, stac
     await gauge.call(one, OTHER, lasting_s=0.0, kind="send")
 
 
-async def test_reading_stops_before_the_window_is_used_up_and_actions_go_on(
-    shared: redis.asyncio.Redis, stack: AsyncExitStack
+@pytest.mark.parametrize(
+    ("stops", "goes_on", "limits"),
+    [
+        pytest.param("read", "action", Limits(calls=12, calls_of_reading=10), id="reading"),
+        # Else a mailbox with much to act on would hear of nothing new.
+        pytest.param("action", "read", Limits(calls=12, calls_of_acting=10), id="acting"),
+    ],
+)
+async def test_one_kind_stops_before_the_window_is_used_up_and_the_other_goes_on(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack, stops: Kind, goes_on: Kind, limits: Limits
 ) -> None:
     gauge = Gauge()
-    (one,) = await processes(stack, shared, 1, Limits(calls=12, calls_of_reading=10))
+    (one,) = await processes(stack, shared, 1, limits)
     for _ in range(10):
-        await gauge.call(one, LANE, lasting_s=0.0, kind="read")
+        await gauge.call(one, LANE, lasting_s=0.0, kind=stops)
     with pytest.raises(Throttled) as told:
-        await gauge.call(one, LANE, kind="read")
+        await gauge.call(one, LANE, kind=stops)
     assert 500 < (told.value.retry_after_s or 0) < 800
     for _ in range(2):
-        await gauge.call(one, LANE, lasting_s=0.0, kind="action")
+        await gauge.call(one, LANE, lasting_s=0.0, kind=goes_on)
     with pytest.raises(Throttled):
-        await gauge.call(one, LANE, kind="action")
-
-
-async def test_acting_leaves_room_to_hear_of_what_is_new(
-    shared: redis.asyncio.Redis, stack: AsyncExitStack
-) -> None:
-    gauge = Gauge()
-    (one,) = await processes(stack, shared, 1, Limits(calls=12, calls_of_acting=10))
-    for _ in range(10):
-        await gauge.call(one, LANE, lasting_s=0.0, kind="action")
-    with pytest.raises(Throttled) as told:
-        await gauge.call(one, LANE, kind="action")
-    assert 500 < (told.value.retry_after_s or 0) < 800
-    for _ in range(2):
-        await gauge.call(one, LANE, lasting_s=0.0, kind="read")
-    with pytest.raises(Throttled):
-        await gauge.call(one, LANE, kind="read")
+        await gauge.call(one, LANE, kind=goes_on)
 
 
 async def test_the_window_of_calls_moves_on(shared: redis.asyncio.Redis, stack: AsyncExitStack) -> None:

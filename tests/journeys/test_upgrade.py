@@ -13,6 +13,7 @@ from actors.mail import process_email
 from tests.journeys.conftest import StartSandbox, StartService
 from tests.journeys.test_mail_path import BOX, RULES
 from tests.redis_process import RedisProcess
+from tests.sandbox_process import running_sandbox
 from tests.stored_data import load
 from tests.waiting import wait_for
 from workers.broker import Broker
@@ -60,9 +61,11 @@ def test_beside_a_newer_neighbour_we_work_and_leave_it_what_is_its(
 
 
 def test_beside_a_release_that_is_no_neighbour_nothing_starts(
-    start_sandbox: StartSandbox, start_service: StartService, shared_redis: RedisProcess
+    tmp_path: Path, start_service: StartService, shared_redis: RedisProcess
 ) -> None:
     with shared_redis.client() as client:
         client.set(Keys("econeura").schema(), SCHEMA + 2)
-    with pytest.raises(RuntimeError, match=f"schema {SCHEMA + 2}; this release .* start a newer release"):
-        start_service(start_sandbox("--no-samples"), environment={"REDIS_URL": shared_redis.url})
+    refused = pytest.raises(RuntimeError, match=f"schema {SCHEMA + 2}; this release .* start a newer release")
+    # Nothing is asked of it: no calls that could be looked through afterwards.
+    with running_sandbox(tmp_path / "sandbox", "--no-samples") as sandbox, refused:
+        start_service(sandbox, environment={"REDIS_URL": shared_redis.url})

@@ -46,9 +46,9 @@ _WROTE_START = re.compile(
 )
 
 
-def _ruled_title(titles: str, hints: tuple[str, ...]) -> Hinted:
-    """One of these titles alone on its line, between rulers or none."""
-    line = rf"^[ \t>]{{0,6}}[-_]{{0,40}}[ \t]?{either(titles)}[ \t]?:?[ \t]?[-_]{{0,40}}[ \t]*$"
+def _ruled_title(titles: str, ruler: str, hints: tuple[str, ...]) -> Hinted:
+    """One of these titles alone on its line, between rulers or none; `ruler` is the pattern of the second."""
+    line = rf"^[ \t>]{{0,6}}[-_]{{0,40}}[ \t]?{either(titles)}[ \t]?:?{ruler}[ \t]*$"
     return Hinted(re.compile(line, re.IGNORECASE | re.MULTILINE), hints)
 
 
@@ -65,6 +65,7 @@ _ORIGINAL = _ruled_title(
     Messaggio originale
     Oorspronkelijk bericht
 """,
+    r"[-_]{0,40}",
     ("original", "origine", "ursprüngliche", "oorspronkelijk"),
 )
 _FORWARDED = _ruled_title(
@@ -81,6 +82,7 @@ _FORWARDED = _ruled_title(
     Messaggio inoltrato
     Doorgestuurd bericht
 """,
+    r"[ \t]?-{0,40}",
     (
         "forward",
         "reenviad",
