@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -85,7 +86,7 @@ def figures() -> Iterator[str]:
         for server in servers.values():
             running.callback(server.process.wait)
             running.callback(server.process.terminate)
-            wait_for(lambda port=server.port: _answers(port), timeout_s=30)  # type: ignore[misc]
+            wait_for(partial(_answers, server.port), timeout_s=30)
         _pin(store)
         with store.client() as client:
             yield from _measured(client, servers)

@@ -11,38 +11,11 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.faults.fleet import NAMESPACE, Fleet
-from tests.faults.worker import declare
+from tests.faults.fleet import Fleet
+from tests.faults.lost_work import IN_HAND, seconds_until_all_run_elsewhere
+from tests.faults.producer import producing
 from tests.redis_process import RedisProcess
 from tests.waiting import wait_for
-from workers.broker import Broker
-
-IN_HAND = 16
-
-
-def seconds_until_all_run_elsewhere(
-    directory: Path, url: str, client: redis.Redis, *, supervised: bool
-) -> float:
-    """Kill a worker with 16 messages in hand, each long enough to see all of them run at the same time."""
-    client.flushall()
-    with Fleet(
-        directory, url, size=1, threads=IN_HAND, supervised=supervised, supervisor_client=client
-    ) as fleet:
-        broker = Broker(NAMESPACE)
-        actors = declare(broker, fleet.journal)
-        broker.connect(client)
-        messages = [actors["plain"].message(number=number, work_ms=30_000) for number in range(IN_HAND)]
-        broker.enqueue_many(messages)
-        wait_for(lambda: len(fleet.journal.read()) == IN_HAND)
-        fleet.add()
-        wait_for(lambda: broker.stats().workers == 2)
-        killed = fleet.signal(signal.SIGKILL)
-        began = time.monotonic()
-        wait_for(lambda: sum(line.pid != killed for line in fleet.journal.read()) == IN_HAND)
-        took = time.monotonic() - began
-        fleet.kill_all()
-        broker.close()
-    return took
 
 
 @pytest.mark.faults
@@ -77,15 +50,15 @@ def test_a_message_that_a_paused_worker_was_handed_at_its_bell(
     redis_process: RedisProcess, redis_client: redis.Redis, tmp_path: Path
 ) -> None:
     """It waits in an answer that nobody reads: another runs it once the lease has ended, and that is all."""
-    with Fleet(tmp_path, redis_process.url, size=2, threads=4, supervised=False) as fleet:
-        broker = Broker(NAMESPACE)
-        actors = declare(broker, fleet.journal)
-        broker.connect(redis_client)
+    with (
+        Fleet(tmp_path, redis_process.url, size=2, threads=4, supervised=False) as fleet,
+        producing(fleet, redis_client) as (broker, actors),
+    ):
         wait_for(lambda: broker.stats().workers == 2)
         paused = fleet.signal(signal.SIGSTOP)
         for number in range(2):
             actors["plain"].send(number=number, work_ms=0)
-            wait_for(lambda sent=number: broker.stats().waiting == 0)  # type: ignore[misc]
+            wait_for(lambda: broker.stats().waiting == 0)
         began = time.monotonic()
         wait_for(lambda: len(fleet.journal.read()) == 4)
         took = time.monotonic() - began
@@ -93,7 +66,6 @@ def test_a_message_that_a_paused_worker_was_handed_at_its_bell(
         wait_for(lambda: "lease lost" in fleet.log())
         wait_for(lambda: not broker.stats().sizes and broker.stats().workers == 2)
         lines = fleet.journal.read()
-        broker.close()
     print(f"worker paused at its bell: its message runs elsewhere after {took:.1f} s")
     assert 5 < took < 20
     assert sorted(line.number for line in lines if line.what == "start") == [0, 1]
@@ -117,10 +89,10 @@ def test_no_live_worker_is_declared_dead_while_all_processors_are_busy(
     ]
     for burner in burners:
         burner.start()
-    with Fleet(tmp_path, redis_process.url, size=3, threads=8, supervised=False) as fleet:
-        broker = Broker(NAMESPACE)
-        actors = declare(broker, fleet.journal)
-        broker.connect(redis_client)
+    with (
+        Fleet(tmp_path, redis_process.url, size=3, threads=8, supervised=False) as fleet,
+        producing(fleet, redis_client) as (broker, actors),
+    ):
         sent = 0
         while time.monotonic() < until:
             broker.enqueue_many([actors["bulk"].message(number=sent + n, work_ms=1) for n in range(200)])
@@ -128,7 +100,6 @@ def test_no_live_worker_is_declared_dead_while_all_processors_are_busy(
             wait_for(lambda: broker.stats().waiting < 400, timeout_s=120)
         wait_for(lambda: not broker.stats().sizes, timeout_s=120)
         starts = [line.number for line in fleet.journal.read() if line.what == "start"]
-        broker.close()
     for burner in burners:
         burner.join()
     assert sorted(starts) == list(range(sent))

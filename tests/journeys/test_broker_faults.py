@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,10 @@ import redis
 
 from tests.faults import matrix
 from tests.faults.fleet import NAMESPACE, Fleet
-from tests.faults.worker import declare
+from tests.faults.lost_work import seconds_until_all_run_elsewhere
+from tests.faults.producer import producing
 from tests.redis_process import RedisProcess
 from tests.waiting import eventually
-from workers.broker import Broker
 from workers.broker.leases import declare_dead
 
 SHORT = {
@@ -37,10 +36,10 @@ def test_a_fault_loses_nothing_leaves_nothing_and_repeats_nothing(fault: str, tm
 def test_a_paused_worker_does_not_settle_what_was_given_away(
     redis_process: RedisProcess, redis_client: redis.Redis, tmp_path: Path
 ) -> None:
-    with Fleet(tmp_path, redis_process.url, size=1, threads=4, supervised=False) as fleet:
-        broker = Broker(NAMESPACE)
-        actors = declare(broker, fleet.journal)
-        broker.connect(redis_client)
+    with (
+        Fleet(tmp_path, redis_process.url, size=1, threads=4, supervised=False) as fleet,
+        producing(fleet, redis_client) as (broker, actors),
+    ):
         actors["plain"].send(number=1, work_ms=300)
         eventually(lambda: len(fleet.journal.read()) == 1)
         fleet.signal(signal.SIGSTOP)
@@ -50,35 +49,23 @@ def test_a_paused_worker_does_not_settle_what_was_given_away(
         # The first run comes to its end, and the message still runs again: only that counts.
         eventually(lambda: [line.what for line in fleet.journal.read()].count("end") == 2)
         eventually(lambda: not broker.stats().sizes)
-        broker.close()
 
 
 def test_what_a_killed_worker_held_runs_elsewhere_within_three_seconds(
     redis_process: RedisProcess, redis_client: redis.Redis, tmp_path: Path
 ) -> None:
-    with Fleet(tmp_path, redis_process.url, size=1, threads=16, supervisor_client=redis_client) as fleet:
-        broker = Broker(NAMESPACE)
-        actors = declare(broker, fleet.journal)
-        broker.connect(redis_client)
-        broker.enqueue_many([actors["plain"].message(number=number, work_ms=30_000) for number in range(16)])
-        eventually(lambda: len(fleet.journal.read()) == 16)
-        fleet.add()
-        eventually(lambda: broker.stats().workers == 2)
-        killed = fleet.signal(signal.SIGKILL)
-        began = time.monotonic()
-        eventually(lambda: sum(line.pid != killed for line in fleet.journal.read()) == 16, within_s=3)
-        print(f"16 messages of a killed worker run elsewhere after {time.monotonic() - began:.2f} s")
-        fleet.kill_all()
-        broker.close()
+    took = seconds_until_all_run_elsewhere(tmp_path, redis_process.url, redis_client, supervised=True)
+    print(f"16 messages of a killed worker run elsewhere after {took:.2f} s")
+    assert took < 3
 
 
 def test_a_message_that_kills_its_worker_is_found_out_and_its_neighbours_run(
     redis_process: RedisProcess, redis_client: redis.Redis, tmp_path: Path
 ) -> None:
-    with Fleet(tmp_path, redis_process.url, size=1, threads=8, supervisor_client=redis_client) as fleet:
-        broker = Broker(NAMESPACE)
-        actors = declare(broker, fleet.journal)
-        broker.connect(redis_client)
+    with (
+        Fleet(tmp_path, redis_process.url, size=1, threads=8, supervisor_client=redis_client) as fleet,
+        producing(fleet, redis_client) as (broker, actors),
+    ):
         messages = [actors["plain"].message(number=number, work_ms=50) for number in range(30)]
         messages.insert(5, actors["deadly"].message(number=0, work_ms=30))
         broker.enqueue_many(messages)
@@ -89,4 +76,3 @@ def test_a_message_that_kills_its_worker_is_found_out_and_its_neighbours_run(
         ended = {line.number for line in fleet.journal.read() if (line.what, line.kind) == ("end", "plain")}
         assert ended == set(range(30))
         assert len(fleet.died) <= 5
-        broker.close()
