@@ -146,7 +146,7 @@ def conforms(method: str, path: str, reply: Reply) -> None:
         assert media in content or "*/*" in content or (not content and not reply.body), (
             f"undocumented {media}"
         )
-        if media != "application/json":
+        if media != "application/json" or media not in content:
             return
         schema = content[media]["schema"]
     else:
