@@ -72,6 +72,8 @@ _CENTS = re.compile(
     r"|[ ](\d{2})(?=[.;)]?\s*\Z|[.;)]\s)",
     re.IGNORECASE,
 )
+# "420 million finnish markka", but not "invoice 20931 for euros".
+_NATION_ENDINGS = ("an", "ese", "ish")
 
 
 class _Currency(NamedTuple):
@@ -211,7 +213,9 @@ def _named_currency(text: str, word: str, end: int, scale: int) -> _Currency | N
         )
     # "100 chinese yuan", "10 us dollars": the nation comes first.
     if second and beside in WORDS:
-        return _Currency(nation_code(beside, key) or WORDS[beside], second.end(), scale)
+        nation = nation_code(beside, key)
+        if nation or key.endswith(_NATION_ENDINGS):
+            return _Currency(nation or WORDS[beside], second.end(), scale)
     return None
 
 
