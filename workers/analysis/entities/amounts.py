@@ -73,7 +73,7 @@ _CENTS = re.compile(
     re.IGNORECASE,
 )
 # "420 million finnish markka", but not "invoice 20931 for euros".
-_NATION_ENDINGS = ("an", "ese", "ish")
+_NATION_ENDINGS = ("ian", "ean", "ese", "ish")
 
 
 class _Currency(NamedTuple):
