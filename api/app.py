@@ -21,7 +21,7 @@ from api.emails import EMAILS
 from api.entra import EntraTokens
 from api.exports import EXPORTS
 from api.feedback import FEEDBACK
-from api.headers import HEADERS, Headers
+from api.headers import HEADERS, Headers, leave_unsigned
 from api.health import HEALTH
 from api.idempotency import answered_once
 from api.jobs import JOBS
@@ -98,6 +98,7 @@ def create_app(settings: Settings, *, patience: Patience | None = None) -> web.A
         )
     )
     app.on_startup.append(_require_safe_start)
+    app.on_response_prepare.append(leave_unsigned)
     paths = {route.path for route in ROUTE_TABLE}
     for route in ROUTE_TABLE:
         handler = audited(route)

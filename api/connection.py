@@ -147,14 +147,14 @@ class Connection(web.RequestHandler):
         else:
             _log.error("connection_crashed", exc_info=exc)
             refusal = Refusal(500, "internal", "internal error")
-        return _last_word(refusal)
+        return _LastWord(refusal)
 
     def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
         """Send an answer; aiohttp's own (to an unknown expectation) become ours."""
         if isinstance(resp, web.HTTPException):
-            resp = _last_word(refusal_for(resp))
+            resp = _LastWord(refusal_for(resp))
         return super().finish_response(request, resp, start_time)
 
     @property
@@ -162,9 +162,15 @@ class Connection(web.RequestHandler):
         return self._next_keepalive_close_time - _KEEP_ALIVE_S
 
 
-def _last_word(refusal: Refusal) -> web.Response:
-    """An answer to what our application never saw."""
-    response = refuse(refusal, logs.correlation_id())
-    response.headers.update({**SECURITY_HEADERS, "Server": "econeura"})
-    response.force_close()
-    return response
+class _LastWord(web.Response):
+    """An answer to what our application never saw: like its others, but the connection ends with it."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        envelope = refuse(refusal, logs.correlation_id())
+        super().__init__(body=envelope.body, status=envelope.status, headers=envelope.headers)
+        self.headers.update(SECURITY_HEADERS)
+        self.force_close()
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        del self.headers["Server"]

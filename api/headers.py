@@ -25,8 +25,7 @@ class Headers:
 
     def __init__(self, origins: Origins) -> None:
         self._origins = origins
-        # aiohttp names itself and its version where this is missing.
-        self._always = CIMultiDict({**SECURITY_HEADERS, "Server": "econeura"})
+        self._always = CIMultiDict(SECURITY_HEADERS)
 
     def add_to(self, response: web.StreamResponse, request: web.Request) -> None:
         headers = response.headers
@@ -40,6 +39,11 @@ class Headers:
         if spending is not None and "RateLimit" not in headers:
             headers["RateLimit-Policy"] = spending.policy
             headers["RateLimit"] = spending.text()
+
+
+async def leave_unsigned(_request: web.Request, response: web.StreamResponse) -> None:
+    """aiohttp names itself and its version in every answer: nobody needs to know."""
+    response.headers.pop("Server", None)
 
 
 HEADERS: web.AppKey[Headers] = web.AppKey("headers", Headers)

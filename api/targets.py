@@ -1,20 +1,29 @@
-"""The forms that the target of a request may have (RFC 9112, section 3.2)."""
+"""The forms that the target and the host of a request may have (RFC 9112, section 3.2)."""
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from api.refusals import Refusal
 
+# RFC 3986, section 3.2.2, without names that are escaped; empty where the target has no host (RFC 9110, 7.2).
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=-]*)(?::([0-9]{0,5}))?")
+_LONGEST_HOST = 255
+_LAST_PORT = 65535
+
 
 def require_plain_target(request: web.Request) -> None:
-    """Refuse (400) a target with a fragment, or one that names another host than the Host header does.
+    """Refuse (400) a Host header that names no host, and a target with a fragment or of another host.
 
     A whole URL must be taken (section 3.2.2); what names two hosts may be one thing to who stands before us
     and another to us.
     """
+    if not _is_host(request.headers.get("Host", "")):
+        raise _malformed("its Host header names no host")
     target = request.raw_path
     if "#" in target:
         raise _malformed("a fragment is never sent")
@@ -29,6 +38,12 @@ def require_plain_target(request: web.Request) -> None:
         or parts.netloc.lower() != request.headers.get("Host", "").lower()
     ):
         raise _malformed("its target and its Host header name different hosts")
+
+
+@lru_cache(maxsize=256)
+def _is_host(text: str) -> bool:
+    found = _HOST.fullmatch(text) if len(text) <= _LONGEST_HOST else None
+    return found is not None and int(found[1] or 0) <= _LAST_PORT
 
 
 def _malformed(reason: str) -> Refusal:

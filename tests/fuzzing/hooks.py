@@ -26,8 +26,10 @@ _KNOWN: dict[str, list[str]] = _TOLD["known"]
 def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     """Put in what exists. Chosen by what was made up, so that a case repeats."""
     if any(_NOT_IN_PATHS.search(unquote(str(word))) for word in (case.path_parameters or {}).values()):
-        # Meant to be refused. Edited, its words would be judged in their encoded form, and taken for valid.
-        return
+        if case.meta is not None and not case.meta.generation.mode.is_positive:
+            # Edited, its words would be judged in their encoded form, and taken for valid.
+            return
+        _heed_pattern(case.path_parameters)
     for holder in (case.path_parameters, case.query, case.body):
         if isinstance(holder, dict):
             _put_known(holder)
@@ -37,6 +39,12 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     if _is_name(headers.get("Idempotency-Key")):
         # Used twice for different requests it is refused, and rightly so.
         headers["Idempotency-Key"] = uuid4().hex
+
+
+def _heed_pattern(words: dict[str, Any]) -> None:
+    """Some words of paths are made up without regard to their pattern, and taken for valid."""
+    for name, value in words.items():
+        words[name] = _NOT_IN_PATHS.sub("_", unquote(str(value)))
 
 
 def _put_known(holder: dict[str, Any]) -> None:

@@ -101,6 +101,21 @@ def _headers() -> Iterator[Case]:
     for name, header in broken.items():
         head = b"GET /organizations HTTP/1.1\r\n" + _HOST + _AUTH + header + b"\r\n"
         yield raw(f"header: {name}", head, expect=_REFUSED)
+    hosts = {
+        "with a space": b"local host",
+        "with a path": b"localhost/organizations",
+        "with a user": b"a@localhost",
+        "with a query": b"localhost?x",
+        "with a port that is none": b"localhost:80x",
+        "with a port beyond 65535": b"localhost:99999999",
+        "half an IPv6 address": b"[::1",
+        "two": b"localhost, evil.example",
+        "not ASCII": "ñ.example".encode(),
+        "of 5,000": b"a" * 5_000,
+    }
+    for name, host in hosts.items():
+        head = b"GET /organizations HTTP/1.1\r\nHost: " + host + b"\r\n" + _AUTH + b"\r\n"
+        yield raw(f"header: host {name}", head)
     yield raw("header: no host", b"GET /organizations HTTP/1.1\r\n" + _AUTH + b"\r\n")
     yield raw(
         "header: line feeds alone", b"GET /organizations HTTP/1.1\nHost: localhost\n\n", expect=(400, 401)
@@ -158,14 +173,27 @@ def _chunks() -> Iterator[Case]:
         "with a quote": b'"chunked"',
         "empty": b"",
         "with a parameter": b"chunked;q=1",
+        "with a comma behind": b"chunked,",
+        "with a comma before": b",chunked",
+        "not ASCII": b"\xffchunked",
+        "folded": b"\r\n chunked",
         "NUL": b"chunked\x00",
     }
     whole = b"30\r\n" + _BODY + b"\r\n0\r\n\r\n"
     for name, coding in codings.items():
         head = _POST + b"Transfer-Encoding: " + coding + b"\r\n\r\n"
         yield raw(f"coding: {name}", head + whole + _HIDDEN, expect=_REFUSED)
-    two = b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n"
-    yield raw("coding: in two headers", _POST + two + whole + _HIDDEN, expect=_REFUSED)
+    chunked_line = b"Transfer-Encoding: chunked\r\n"
+    odd_headers = {
+        "in two headers": chunked_line + b"Transfer-Encoding: identity\r\n",
+        "in two headers, the same": chunked_line * 2,
+        "behind a line feed alone": b"X-Name: a\n" + chunked_line,
+        "behind a carriage return alone": b"X-Name: a\r" + chunked_line,
+        "with a space before the colon": b"Transfer-Encoding : chunked\r\n",
+        "with a tab before the colon": b"Transfer-Encoding\t: chunked\r\n",
+    }
+    for name, header in odd_headers.items():
+        yield raw(f"coding: {name}", _POST + header + b"\r\n" + whole + _HIDDEN, expect=_REFUSED)
     old = _POST.replace(b"HTTP/1.1", b"HTTP/1.0") + b"Transfer-Encoding: chunked\r\n\r\n"
     yield raw("coding: chunked in HTTP/1.0", old + whole + _HIDDEN, expect=_REFUSED)
     chunked = _POST + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -181,6 +209,18 @@ def _chunks() -> Iterator[Case]:
         "longer than said": b"2\r\nabcdef\r\n0\r\n\r\n",
         "no line end behind the data": b"30\r\n" + _BODY + b"0\r\n\r\n",
         "line feed alone": b"30\n" + _BODY + b"\n0\n\n",
+        "white space behind the number": b"30 \r\n" + _BODY + b"\r\n0\r\n\r\n",
+        "white space before the number": b" 30\r\n" + _BODY + b"\r\n0\r\n\r\n",
+        "underscore": b"3_0\r\n" + _BODY + b"\r\n0\r\n\r\n",
+        "carriage return alone": b"30\r" + _BODY + b"\r\n0\r\n\r\n",
+        "line feed behind the data": b"30\r\n" + _BODY + b"\n0\r\n\r\n" + _HIDDEN,
+        "other bytes behind the data": b"30\r\n" + _BODY + b"XX0\r\n\r\n" + _HIDDEN,
+        "line feed behind an extension": b"30;a\n" + _BODY + b"\r\n0\r\n\r\n" + _HIDDEN,
+        "line end in an extension": b'30;a="b\r\n"\r\n' + _BODY + b"\r\n0\r\n\r\n" + _HIDDEN,
+        "line feeds at the end": b"30\r\n" + _BODY + b"\r\n0\n\n" + _HIDDEN,
+        "half a line feed at the end": b"30\r\n" + _BODY + b"\r\n0\r\n\n" + _HIDDEN,
+        "trailer that sets the coding": b"30\r\n" + _BODY + b"\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "trailer with a line feed": b"30\r\n" + _BODY + b"\r\n0\r\nX: a\nY: b\r\n\r\n" + _HIDDEN,
         "extension with a control character": b"30;a\x01\r\n" + _BODY + b"\r\n0\r\n\r\n",
         "trailer that sets the length": b"30\r\n" + _BODY + b"\r\n0\r\nContent-Length: 5\r\n\r\n",
         "trailer that is none": b"30\r\n" + _BODY + b"\r\n0\r\nnonsense\r\n\r\n",

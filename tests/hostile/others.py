@@ -1,6 +1,7 @@
-"""Somebody who minds their own business meanwhile: `python -m tests.hostile.others PORT KEY`.
+"""Somebody who minds their own business meanwhile: `python -m tests.hostile.others PORT KEY CALLS`.
 
-Calls until standard input ends, then prints how long each call took, in ms, and how many went wrong.
+Calls so often, and then until standard input ends. Prints how long each call took, in ms, and how many went
+wrong.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ _CALLS = (
 _PAUSE_S = 0.01
 
 
-def main(port: int, key: str) -> None:
+def main(port: int, key: str, calls: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     times_ms, failed = [], 0
     number = 0
-    while not select.select([sys.stdin], [], [], _PAUSE_S)[0]:
+    while number < calls or not select.select([sys.stdin], [], [], 0)[0]:
+        time.sleep(_PAUSE_S)
         method, path, body, expected = _CALLS[number % len(_CALLS)]
         number += 1
         began = time.perf_counter()
@@ -42,4 +44,4 @@ def main(port: int, key: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

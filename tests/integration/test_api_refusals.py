@@ -145,6 +145,7 @@ async def test_what_is_not_there_is_not_found(api: Api, path: str) -> None:
     reply = await api.get(path)
     assert (reply.status, reply.json["code"]) == (404, "not_found")
     assert SECURITY_HEADERS.items() <= dict(reply.headers).items()
+    assert "Server" not in reply.headers
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,12 @@ _IDLE = 1000
 _SLOW = 40
 _ROUNDS = 4
 _MB = 1 << 20
-# What the table leaves behind at first: caches, and holes in the heap where large bodies were.
-_GROWTH_MB = 48
+# Large bodies leave holes in the heap, and not always the same.
+_GROWTH_MB = 40
+# What others may wait meanwhile, one time in a hundred: this long, or on a busy machine so much longer than
+# when nobody attacks.
+_OTHERS_P99_MS, _TIMES_AS_LONG = 100.0, 20
+_CALM_CALLS = 100
 _PARTIAL_HEAD = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 
 
@@ -91,24 +95,26 @@ def test_nothing_of_it_is_taken_for_work(server: Server) -> None:
 
 def test_others_are_served_meanwhile_and_memory_stays(server: Server) -> None:
     play(server, TABLE)
-    before_mb = server.resident_mb()
+    with minding_their_own_business(server, calls=_CALM_CALLS) as others:
+        calm = others()
     with ExitStack() as stack:
         stack.enter_context(idle(server, _IDLE))
         stack.enter_context(dribbling(server, _SLOW))
+        before_mb = server.resident_mb()
         others = stack.enter_context(minding_their_own_business(server))
         for _ in range(_ROUNDS):
             play(server, TABLE)
         grown_mb = server.resident_mb() - before_mb
         at_work = server.connections()
-        times_ms, failed = others()
-    p99_ms = times_ms[int(len(times_ms) * 0.99)]
+        served = others()
     print(
         f"\nhostile table: {len(TABLE)} cases {_ROUNDS} times beside {_IDLE} idle, {_SLOW} slow connections; "
-        f"{len(times_ms)} calls of others: p50 {times_ms[len(times_ms) // 2]:.1f} ms, p99 {p99_ms:.1f} ms; "
-        f"memory {before_mb:.0f} MB, grown by {grown_mb:.1f} MB"
+        f"{len(served.times_ms)} calls of others: p50 {served.at(0.5):.1f} ms, p99 {served.at(0.99):.1f} ms "
+        f"(before: {calm.at(0.99):.1f} ms); memory {before_mb:.0f} MB, grown by {grown_mb:.1f} MB"
     )
     assert at_work > _IDLE, "the idle ones were held"
-    assert failed == 0 and len(times_ms) > 100
+    assert (calm.failed, served.failed) == (0, 0) and len(served.times_ms) > 100
+    assert served.at(0.99) < max(_OTHERS_P99_MS, _TIMES_AS_LONG * calm.at(0.99))
     assert grown_mb < _GROWTH_MB
 
 
@@ -124,7 +130,7 @@ def wrong_with(server: Server, case: Case) -> str:
         return ""
     if not (heard.error.get("code") and heard.error.get("correlationId") and heard.error["success"] is False):
         return f"{case.name}: not our envelope: {heard.data[-200:]!r}"
-    banner = b"aiohttp" in heard.data or b"Python" in heard.data
+    banner = any(word in heard.data.lower() for word in (b"aiohttp", b"python", b"\r\nserver:"))
     return f"{case.name}: shows what we are made of" if banner else ""
 
 
@@ -173,19 +179,31 @@ def dribbling(server: Server, count: int) -> Iterator[list[socket.socket]]:
             thread.join()
 
 
+@dataclass(frozen=True)
+class Served:
+    """How others fared: what each call took, in ms and in order of length, and how many went wrong."""
+
+    times_ms: list[float]
+    failed: int
+
+    def at(self, part: float) -> float:
+        """What this part of the calls took at most."""
+        return self.times_ms[int(len(self.times_ms) * part)]
+
+
 @contextmanager
-def minding_their_own_business(server: Server) -> Iterator[Callable[[], tuple[list[float], int]]]:
-    """Others, in a process of their own. What is yielded ends them: their times in ms, and failures."""
+def minding_their_own_business(server: Server, *, calls: int = 0) -> Iterator[Callable[[], Served]]:
+    """Others, in a process of their own. What is yielded ends them, after so many calls if that is said."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.hostile.others", str(server.port), server.key],
+        [sys.executable, "-m", "tests.hostile.others", str(server.port), server.key, str(calls)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
 
-    def end() -> tuple[list[float], int]:
-        said, _ = process.communicate(timeout=30)
+    def end() -> Served:
+        said, _ = process.communicate(timeout=60)
         told = json.loads(said)
-        return sorted(told["times_ms"]), told["failed"]
+        return Served(sorted(told["times_ms"]), told["failed"])
 
     try:
         yield end
