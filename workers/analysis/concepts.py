@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.analysis.hashing import Hashes, Positions, Words, read_words
+from workers.analysis.hashing import Positions, Words, read_words
+from workers.analysis.vocabulary import Vocabulary
 
 _FILE = Path(__file__).parent / "model" / "concepts.txt"
 _ENTRY = re.compile(r'"([^"]+)"|(\S+)')
@@ -30,40 +31,11 @@ _DENIALS = {
 _DENIAL_REACH = 3
 
 
+# Rows of what is looked up that are phrases of so many words and one.
+_PHRASES = range(3)
+_STEMS = range(4, 9)
 # Keeps the stem "abono*" apart from the word "abono".
-_STEM_SALTS = {length: np.uint64(length * 0x9E3779B97F4A7C15 % 2**64) for length in range(4, 9)}
-_MIXER = np.uint64(0x9FB21C651E98DF25)
-_SIEVE_SHIFT = np.uint64(64 - 17)
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """Sorted hashes with the concept of each; one hash may stand several times, for several concepts.
-
-    `sieve` tells nearly all other hashes apart at a glance: searching takes far longer.
-    """
-
-    hashes: Hashes
-    concepts: NDArray[np.int64]
-    sieve: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, entries: set[tuple[int, int]]) -> _Table:
-        ordered = sorted(entries)
-        hashes = np.array([value for value, _ in ordered], dtype=np.uint64)
-        sieve = np.zeros(1 << 17, dtype=np.bool_)
-        sieve[(hashes * _MIXER) >> _SIEVE_SHIFT] = True
-        return cls(hashes, np.array([concept for _, concept in ordered], dtype=np.int64), sieve)
-
-    def find(self, wanted: Hashes) -> tuple[Positions, NDArray[np.int64]]:
-        """Positions in `wanted` that are in the table, and the concept of each; a position may repeat."""
-        likely = np.flatnonzero(self.sieve[(wanted * _MIXER) >> _SIEVE_SHIFT])
-        first = np.searchsorted(self.hashes, wanted[likely], "left")
-        last = np.searchsorted(self.hashes, wanted[likely], "right")
-        counts = last - first
-        positions = np.repeat(likely, counts)
-        steps = np.arange(len(positions)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return positions, self.concepts[np.repeat(first, counts) + steps]
+_STEM_SALTS = np.array([[length * 0x9E3779B97F4A7C15 % 2**64] for length in _STEMS], dtype=np.uint64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +43,7 @@ class Lexicon:
     """`denied`: for each concept the one that it becomes after a negation, mostly itself."""
 
     names: tuple[str, ...]
-    table: _Table
+    vocabulary: Vocabulary
     negation: int
     denied: NDArray[np.int64]
 
@@ -87,20 +59,18 @@ class Touched:
 
 def find_concepts(words: Words) -> Touched:
     """All words and phrases of `words` that stand in the lexicon; denied feelings count as such."""
-    every = np.arange(len(words.hashes))
-    looked_up = [
-        (words.hashes, every, 1),
-        (words.pairs(), every[:-1], 2),
-        (words.triples(), every[:-2], 3),
-    ]
-    for length, salt in _STEM_SALTS.items():
-        hashes, which = words.stems(length)
-        looked_up.append((hashes ^ salt, which, 1))
-    positions, concepts = load_lexicon().table.find(np.concatenate([hashes for hashes, _, _ in looked_up]))
-    first_words = np.concatenate([first for _, first, _ in looked_up])[positions]
-    ends = np.cumsum([len(hashes) for hashes, _, _ in looked_up])
-    widths = np.array([width for _, _, width in looked_up])[np.searchsorted(ends, positions, "right")]
-    return Touched(_with_denials(concepts, first_words), first_words, first_words + widths - 1)
+    count = len(words.hashes)
+    # A row for single words, one for pairs, one for triples, and one for each length of stem.
+    looked_up = np.zeros((len(_PHRASES) + len(_STEMS), count), dtype=np.uint64)
+    looked_up[0] = words.hashes
+    looked_up[1, : max(count - 1, 0)] = words.pairs()
+    looked_up[2, : max(count - 2, 0)] = words.triples()
+    looked_up[3:] = words.stems(_STEMS) ^ _STEM_SALTS
+    positions, concepts = load_lexicon().vocabulary.find(looked_up.ravel())
+    rows, first_words = np.divmod(positions, max(count, 1))
+    return Touched(
+        _with_denials(concepts, first_words), first_words, first_words + rows * (rows < len(_PHRASES))
+    )
 
 
 def _with_denials(concepts: NDArray[np.int64], first_words: Positions) -> NDArray[np.int64]:
@@ -130,13 +100,13 @@ def load_lexicon() -> Lexicon:
             for quoted, single in _ENTRY.findall(line):
                 entries.add((_hash_of(quoted or single), len(names) - 1))
     denied = np.array([names.index(_DENIALS.get(name, name)) for name in names], dtype=np.int64)
-    return Lexicon(tuple(names), _Table.of(entries), names.index("negation"), denied)
+    return Lexicon(tuple(names), Vocabulary.of(entries), names.index("negation"), denied)
 
 
 def _hash_of(entry: str) -> int:
     words = read_words(entry.rstrip("*"))
     if entry.endswith("*"):
-        return int(words.hashes[0] ^ _STEM_SALTS[len(entry) - 1])
+        return int(words.hashes[0] ^ _STEM_SALTS[_STEMS.index(len(entry) - 1), 0])
     hashes = (words.hashes, words.pairs(), words.triples())[min(len(words.hashes), 3) - 1]
     if len(hashes) != 1:
         raise ValueError(f"{_FILE.name}: {entry!r} has more than three words")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Protocol
@@ -18,22 +17,26 @@ from workers.analysis.text import MailText
 
 BITS = 17
 _SHIFT = np.uint64(64 - BITS)
+_ROW = (1 << BITS) - 1
+_MIXER = np.uint64(0x9FB21C651E98DF25)
 # A salt per kind of feature: the word "hola" and the letter run "hola" are different signs.
 _SALTS = {
+    "sender": 0x68E31DA4,
     "word": 0x9E3779B1,
     "subject": 0x85EBCA77,
     "pair": 0xC2B2AE3D,
     "run": 0x27D4EB2F,
-    "sender": 0x68E31DA4,
 }
+_KINDS = tuple(_SALTS)
+_KIND_ENDS = np.arange(1, len(_KINDS) + 1, dtype=np.int32) << BITS
 # How much each kind weighs before learning, found by cross-validation on the corpus.
-_SCALES = {"word": 1.0, "subject": 0.7, "pair": 0.7, "run": 0.8, "sender": 0.5}
+_SCALES = np.array([0.5, 1.0, 0.7, 0.7, 0.8])
 _CONCEPT_SCALE = 0.5
 # Said once they are said, however long the mail: beside their strength, whether they occur at all.
 _OCCURRING = ("urgent", "standstill", "deadline_today", "no_hurry", "complaint", "praise", "refund", "broken")
 _OCCURRENCE_SCALE = 0.5
-_SIGNAL_SCALE = 1.0
 _SENDERS_HELD = 2_000
+_RUN_LENGTH = 4
 
 
 class Numbers(Protocol):
@@ -80,42 +83,41 @@ def read_features(mail: Mail, text: MailText) -> Features:
     """Features of a mail. Only the analysed text counts, with the subject's words once more for
     themselves."""
     words = text.analysed_words
+    count = len(words.hashes)
+    subject_count = int(words.text_starts.searchsorted(len(text.subject)))
     touched = find_concepts(words)
-    subject_words = int(np.searchsorted(words.text_starts, len(text.subject)))
-    word_rows = _rows(words.hashes, "word")
-    sender_rows, sender_concepts = _of_sender(_sender_words(mail))
-    (runs,) = words.letter_runs(4)
-    groups = [
-        (sender_rows, "sender"),
-        (word_rows, "word"),
-        (_rows(words.hashes[:subject_words], "subject"), "subject"),
-        (_rows(words.pairs(), "pair"), "pair"),
-        (_rows(runs, "run"), "run"),
-    ]
-    rows, values = [], []
-    for group, kind in groups:
-        distinct = _distinct(group)
-        rows.append(distinct)
-        values.append(
-            np.full(len(distinct), _SCALES[kind] / np.sqrt(max(len(distinct), 1)), dtype=np.float32)
-        )
-    dense = np.concatenate(
-        (
-            _concepts(touched, 0, len(words.hashes), len(words.hashes)),
-            _concepts(touched, 0, subject_words, subject_words),
-            sender_concepts,
-            _occurrences(touched),
-            np.array(signals.read_signals(mail, text), dtype=np.float32) * _SIGNAL_SCALE,
+    in_subject = touched.concepts[touched.last_words < subject_count]
+    word_keys = _keys("word", words.hashes)
+    sender_keys, sender_concepts = _of_sender(_sender_words(mail))
+    rows, values = _distinct(
+        np.concatenate(
+            (
+                word_keys,
+                sender_keys,
+                _keys("subject", words.hashes[:subject_count]),
+                _keys("pair", words.pairs()),
+                _keys("run", words.letter_runs(_RUN_LENGTH)),
+            )
         )
     )
-    return Features(np.concatenate(rows), np.concatenate(values), dense, words, touched, word_rows)
+    counts = np.array([_counted(touched.concepts), _counted(in_subject)])
+    dense = np.concatenate(
+        (
+            _strengths(counts, np.array([[count], [subject_count]])).ravel(),
+            sender_concepts,
+            _OCCURRENCE_SCALE * (counts[0, _occurring()] > 0),
+            signals.read_signals(mail, text),
+        ),
+        dtype=np.float32,
+    )
+    return Features(rows, values, dense, words, touched, word_keys & _ROW)
 
 
 @lru_cache(maxsize=_SENDERS_HELD)
 def _of_sender(words: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Rows and concepts of a sender. Most mail comes from those who wrote before."""
+    """Keys and concepts of a sender. Most mail comes from those who wrote before."""
     sender = read_words(words)
-    return _rows(sender.hashes, "sender"), _concepts(find_concepts(sender), 0, len(sender.hashes), 0)
+    return _keys("sender", sender.hashes), _strengths(_counted(find_concepts(sender).concepts), 0)
 
 
 def _sender_words(mail: Mail) -> str:
@@ -124,26 +126,27 @@ def _sender_words(mail: Mail) -> str:
     return f"{mail.sender.name} {local} {domain.rpartition('.')[0]}"[:300]
 
 
-def _rows(hashes: Hashes, kind: str) -> NDArray[np.int32]:
+def _keys(kind: str, hashes: Hashes) -> NDArray[np.int32]:
+    """The row of each hash, and above it the kind."""
     # Multiplying by an odd number carries the salt into the high bits, which are the ones kept.
-    mixed = (hashes ^ np.uint64(_SALTS[kind])) * np.uint64(0x9FB21C651E98DF25)
-    return (mixed >> _SHIFT).astype(np.int32)
+    mixed = hashes ^ np.uint64(_SALTS[kind])
+    mixed *= _MIXER
+    mixed >>= _SHIFT
+    keys = mixed.astype(np.int32)
+    keys += _KINDS.index(kind) << BITS
+    return keys
 
 
-class _Scratch(threading.local):
-    def __init__(self) -> None:
-        self.last = np.zeros(1 << BITS, dtype=np.int32)
-
-
-_scratch = _Scratch()
-
-
-def _distinct(rows: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Each row once, without sorting: the last writer of a cell is the one that stays."""
-    order = np.arange(len(rows), dtype=np.int32)
-    _scratch.last[rows] = order
-    distinct: NDArray[np.int32] = rows[_scratch.last[rows] == order]
-    return distinct
+def _distinct(keys: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Each row of each kind once, in order, and what it weighs: the less, the more there are of its kind."""
+    keys.sort()
+    is_first = np.ones(len(keys), dtype=np.bool_)
+    np.not_equal(keys[1:], keys[:-1], out=is_first[1:])
+    keys = keys[is_first]
+    counts = keys.searchsorted(_KIND_ENDS)
+    counts[1:] -= counts[:-1].copy()
+    weights = (_SCALES / np.sqrt(np.maximum(counts, 1))).astype(np.float32)
+    return keys & _ROW, weights.repeat(counts)
 
 
 @cache
@@ -152,16 +155,12 @@ def _occurring() -> NDArray[np.int64]:
     return np.array([names.index(name) for name in _OCCURRING], dtype=np.int64)
 
 
-def _occurrences(touched: Touched) -> NDArray[np.float32]:
-    counts = np.bincount(touched.concepts, minlength=len(load_lexicon().names))[_occurring()]
-    occurrences: NDArray[np.float32] = (_OCCURRENCE_SCALE * (counts > 0)).astype(np.float32)
-    return occurrences
+def _counted(concepts: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.bincount(concepts, minlength=len(load_lexicon().names))
 
 
-def _concepts(touched: Touched, first: int, end: int, length: int) -> NDArray[np.float32]:
-    """How strongly each concept shows among the words first..end: logarithmic, and less in longer texts."""
-    inside = (touched.first_words >= first) & (touched.last_words < end)
-    counts = np.bincount(touched.concepts[inside], minlength=len(load_lexicon().names))
-    damping = 1 + np.log1p(length / 40)
+def _strengths(counts: NDArray[np.int64], lengths: NDArray[np.int64] | int) -> NDArray[np.float32]:
+    """How strongly each concept shows in texts of so many words: logarithmic, and less in longer ones."""
+    damping = 1 + np.log1p(np.asarray(lengths) / 40)
     strengths: NDArray[np.float32] = (_CONCEPT_SCALE * np.log1p(counts) * 2 / damping).astype(np.float32)
     return strengths

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint64]
 Positions = NDArray[np.int64]
+Codes = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
 
 MAX_CHARS = 110_000
 _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 2**64)
+_BASE_64 = np.uint64(_BASE)
 _PAIR_1 = np.uint64(0xC2B2AE3D27D4EB4F)
 _PAIR_2 = np.uint64(0x165667B19E3779F9)
 _PAIR_3 = np.uint64(0x27D4EB2F165667C5)
@@ -26,6 +28,18 @@ _SPACE = 32
 _ZERO = 48
 # All accented Latin letters lie below, those that hide words from filters among them ("ḟeel sặd").
 _FOLDED_BELOW = 0x2000
+_PLANE = 0x10000
+
+
+# Zero-width characters, soft hyphens, combining accents and variation selectors.
+_INVISIBLE = (
+    (0x00AD, 0x00AD),
+    (0x0300, 0x036F),
+    (0x200B, 0x200F),
+    (0x2060, 0x2064),
+    (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF),
+)
 
 
 def _powers(base: int) -> Hashes:
@@ -44,9 +58,10 @@ _LOOK_ALIKES = {
 }
 
 
-def _fold_table() -> NDArray[np.uint32]:
-    """For each character below 0x2000 its folded form; 32 for what is no letter or digit, 48 for digits."""
-    table = np.arange(_FOLDED_BELOW, dtype=np.uint32)
+def _fold_table() -> NDArray[np.uint16]:
+    """For each character below 0x10000 its folded form: 32 for what is no letter or digit, 48 for digits,
+    0 for what is no part of the text as a reader sees it."""
+    table = np.arange(_PLANE, dtype=np.uint16)
     for code in range(_FOLDED_BELOW):
         char = chr(code)
         if not char.isalnum():
@@ -55,15 +70,23 @@ def _fold_table() -> NDArray[np.uint32]:
             table[code] = _ZERO
         else:
             table[code] = ord(unicodedata.normalize("NFD", char.lower())[0])
+    # Punctuation and symbols are no letters; other scripts are.
+    table[0x2000:0x2C00] = table[0x3000] = _SPACE
+    # Fullwidth letters are Latin ones in disguise.
+    table[0xFF21:0xFF5B] = table[0x41:0x7B]
     for strange, plain in _LOOK_ALIKES.items():
         for char, latin in zip(strange, plain, strict=True):
             table[ord(char)] = ord(latin)
+    for first, last in _INVISIBLE:
+        table[first : last + 1] = 0
     return table
 
 
 _POWERS = _powers(_BASE)
 _INVERSES = _powers(_INVERSE)
 _FOLD = _fold_table()
+# Most texts hold no character beyond Latin-1: bytes are folded far faster.
+_FOLD_LATIN_1 = bytes(_FOLD[:256].tolist())
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +101,7 @@ class Words:
     starts: Positions
     ends: Positions
     prefix: Hashes
-    codes: NDArray[np.uint32]
+    codes: Codes
     text_starts: Positions
     text_ends: Positions
     kept: Positions | None
@@ -103,91 +126,77 @@ class Words:
         triples: Hashes = self.hashes[:-2] * _PAIR_1 + self.hashes[1:-1] * _PAIR_2 + self.hashes[2:] * _PAIR_3
         return triples
 
-    def stems(self, length: int) -> tuple[Hashes, Positions]:
-        """Hashes of the first `length` letters of the words that have as many, and which words those are."""
-        which = np.flatnonzero(self.ends - self.starts >= length)
-        starts = self.starts[which]
-        return (self.prefix[starts + length] - self.prefix[starts]) * _INVERSES[starts], which
+    def stems(self, lengths: range) -> Hashes:
+        """For each length a row: hashes of so many letters from the beginning of each word.
 
-    def letter_runs(self, *lengths: int, digits: bool = True, chars: int | None = None) -> list[Hashes]:
-        """For each length, hashes of all runs of as many characters; what lies between words is one space.
+        Those of shorter words reach beyond them, and are like no word's.
+        """
+        ends = np.add.outer(np.array(lengths), self.starts)
+        stems: Hashes = self.prefix.take(ends, mode="clip") - self.prefix[self.starts]
+        stems *= _INVERSES[self.starts]
+        return stems
+
+    def letter_runs(self, length: int, *, digits: bool = True, chars: int | None = None) -> Hashes:
+        """Hashes of all runs of `length` characters; what lies between words is one space.
 
         Without `digits` these are as if they were not there. `chars`: of so many characters at the beginning.
         """
         codes = self.codes[:chars]
-        is_space = codes == _SPACE
         if not digits:
-            is_space |= codes == _ZERO
-        keep = ~is_space
-        keep[1:] |= ~is_space[:-1]
-        seen = np.where(is_space, _SPACE, codes)[keep]
-        folded = np.concatenate(([_SPACE], seen, [_SPACE])).astype(np.uint64)
-        prefix = _prefix_sums(folded)
-        return [
-            (prefix[length:] - prefix[:-length]) * _INVERSES[: len(folded) - length + 1]
-            if len(folded) >= length
-            else np.empty(0, dtype=np.uint64)
-            for length in lengths
-        ]
+            codes = np.where(codes == _ZERO, codes.dtype.type(_SPACE), codes)
+        is_seen = codes != _SPACE
+        is_seen[1:] |= is_seen[:-1].copy()
+        seen = codes[is_seen]
+        spaced = np.full(len(seen) + 2, _SPACE, dtype=np.uint64)
+        spaced[1:-1] = seen
+        count = max(len(spaced) - length + 1, 0)
+        runs = spaced[length - 1 :].copy()
+        for at in range(length - 2, -1, -1):
+            runs *= _BASE_64
+            runs += spaced[at : at + count]
+        return runs
 
 
 def read_words(text: str) -> Words:
     """Split a text into words: runs of letters and digits. Only the first MAX_CHARS characters count."""
-    codes = np.frombuffer(text[:MAX_CHARS].encode("utf-32-le", "replace"), dtype=np.uint32)
+    # Between spaces, every word has an edge on either side.
+    folded = _folded(f" {text[:MAX_CHARS]} ")
     kept: Positions | None = None
-    if not text.isascii():
-        invisible = _invisible(codes)
-        if invisible is not None:
-            kept = np.flatnonzero(~invisible)
-            codes = codes[kept]
-    folded = _fold(codes)
+    if not folded.all():
+        kept = np.flatnonzero(folded[1:-1])
+        folded = folded[folded != 0]
     is_word = folded != _SPACE
-    bounded = np.concatenate(([False], is_word, [False]))
-    edges = np.flatnonzero(bounded[1:] != bounded[:-1])
+    edges = np.flatnonzero(is_word[1:] != is_word[:-1])
     starts, ends = edges[::2], edges[1::2]
-    prefix = _prefix_sums(folded.astype(np.uint64))
+    codes = folded[1:-1]
+    prefix = _prefix_sums(codes)
     hashes = (prefix[ends] - prefix[starts]) * _INVERSES[starts]
     if kept is None:
-        return Words(hashes, starts, ends, prefix, folded, starts, ends, None)
-    return Words(hashes, starts, ends, prefix, folded, kept[starts], kept[ends - 1] + 1, kept)
+        return Words(hashes, starts, ends, prefix, codes, starts, ends, None)
+    return Words(hashes, starts, ends, prefix, codes, kept[starts], kept[ends - 1] + 1, kept)
 
 
-def _fold(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    # Most texts have no character beyond the table, which then is all there is to do.
-    if len(codes) == 0 or codes.max() < len(_FOLD):
-        return _FOLD[codes]
-    folded = np.where(codes < len(_FOLD), _FOLD[np.minimum(codes, len(_FOLD) - 1)], codes)
-    if len(codes) and codes.max() >= 0x2000:
-        # Punctuation, symbols and emoji are no letters; other scripts are.
-        is_mark = ((codes >= 0x2000) & (codes < 0x2C00)) | (codes == 0x3000) | (codes >= 0x1F000)
-        # Fullwidth and mathematical letters are Latin ones in disguise (the latter in alphabets of 52).
-        wide = (codes >= 0xFF21) & (codes <= 0xFF5A)
-        styled = (codes >= 0x1D400) & (codes < 0x1D6A4)
-        folded = np.where(is_mark, _SPACE, folded)
-        folded = np.where(wide, _FOLD[np.where(wide, codes - 0xFEE0, _SPACE)], folded)
-        folded = np.where(styled, ord("a") + (codes - 0x1D400) % 52 % 26, folded)
+def _folded(text: str) -> Codes:
+    try:
+        return np.frombuffer(text.encode("latin-1").translate(_FOLD_LATIN_1), dtype=np.uint8)
+    except UnicodeEncodeError:
+        codes = np.frombuffer(text.encode("utf-32-le", "replace"), dtype=np.uint32)
+    return _FOLD[codes] if codes.max() < _PLANE else _folded_astral(codes)
+
+
+def _folded_astral(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """The folded form of any characters, those beyond 0xFFFF included."""
+    folded = np.where(codes < _PLANE, _FOLD[np.minimum(codes, _PLANE - 1)], codes)
+    # Emoji are no letters.
+    folded[codes >= 0x1F000] = _SPACE
+    # Mathematical letters are Latin ones in disguise (in alphabets of 52).
+    styled = (codes >= 0x1D400) & (codes < 0x1D6A4)
+    folded[styled] = ord("a") + (codes[styled] - 0x1D400) % 52 % 26
+    folded[(codes >= 0xE0100) & (codes <= 0xE01EF)] = 0
     return folded
 
 
-def _invisible(codes: NDArray[np.uint32]) -> NDArray[np.bool_] | None:
-    """Where zero-width characters, soft hyphens, combining accents and variation selectors are, no part of
-    any word; None where there are none."""
-    soft_hyphens = codes == 0x00AD
-    if codes.max() < 0x0300 and not soft_hyphens.any():
-        return None
-    invisible: NDArray[np.bool_] = (
-        ((codes >= 0x200B) & (codes <= 0x200F))
-        | ((codes >= 0x2060) & (codes <= 0x2064))
-        | ((codes >= 0x0300) & (codes <= 0x036F))
-        | ((codes >= 0xFE00) & (codes <= 0xFE0F))
-        | ((codes >= 0xE0100) & (codes <= 0xE01EF))
-        | (codes == 0xFEFF)
-        | soft_hyphens
-    )
-    return invisible if invisible.any() else None
-
-
-def _prefix_sums(codes: Hashes) -> Hashes:
+def _prefix_sums(codes: Codes) -> Hashes:
     sums = np.zeros(len(codes) + 1, dtype=np.uint64)
     np.cumsum(codes * _POWERS[: len(codes)], out=sums[1:])
     return sums

@@ -60,7 +60,7 @@ class _Model:
     languages: tuple[str, ...]
     words: Hashes
     word_weights: NDArray[np.float32]
-    run_weights: NDArray[np.float16]
+    run_weights: NDArray[np.float32]
     letters: dict[str, NDArray[np.float32]]
     bias: NDArray[np.float32]
 
@@ -76,9 +76,7 @@ def detect_language(text: str, words: Words) -> str:
         return "und"
     at = np.minimum(np.searchsorted(model.words, hashes), len(model.words) - 1)
     scores = model.bias + _WORD_WEIGHT * model.word_weights[at[model.words[at] == hashes]].sum(axis=0)
-    scores = scores + model.run_weights[run_rows(words, _MAX_RUN_CHARS)[:_MAX_RUNS]].astype(np.float32).sum(
-        axis=0
-    )
+    scores = scores + model.run_weights.take(run_rows(words, _MAX_RUN_CHARS)[:_MAX_RUNS], axis=0).sum(axis=0)
     scores = scores + _LETTER_WEIGHT * _letter_scores(text, model)
     order = np.argsort(scores)
     margin = scores[order[-1]] - scores[order[-2]]
@@ -89,7 +87,7 @@ def detect_language(text: str, words: Words) -> str:
 
 def run_rows(words: Words, chars: int | None = None) -> NDArray[np.int64]:
     """Rows of the run table, in the order of the text; only of so many `chars` at its beginning."""
-    (runs,) = words.letter_runs(_RUN_LENGTH, digits=False, chars=chars)
+    runs = words.letter_runs(_RUN_LENGTH, digits=False, chars=chars)
     rows: NDArray[np.int64] = ((runs * _MIXER) >> np.uint64(64 - RUN_BITS)).astype(np.int64)
     return rows
 
@@ -153,7 +151,7 @@ def _load() -> _Model:
         languages,
         np.array(hashes, dtype=np.uint64),
         weights,
-        np.load(_DIRECTORY / "language.npy", allow_pickle=False),
+        np.load(_DIRECTORY / "language.npy", allow_pickle=False).astype(np.float32),
         letters,
         np.array([_BIAS.get(language, 0.0) for language in languages], dtype=np.float32),
     )

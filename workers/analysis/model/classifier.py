@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -45,7 +46,7 @@ class Classifier:
     scales: NDArray[np.float32]
     dense: NDArray[np.float32]
     contrast: NDArray[np.float32]
-    """For each dense feature and category, its weight against the mean over the categories."""
+    """For each category and dense feature, its weight against the mean over the categories."""
     temperature: dict[str, float]
 
     def predict(self, features: Numbers) -> Prediction:
@@ -60,21 +61,32 @@ class Classifier:
         """What spoke most for a category against the mean of the others: words of `text`, concepts
         and signs."""
         names = dense_names()
-        dense = features.dense * self.contrast[:, chosen]
-        weights = self.hashed[features.word_rows, : len(CATEGORIES)] * self.scales[: len(CATEGORIES)]
-        by_word = (weights[:, chosen] - weights.mean(axis=1)) / np.sqrt(max(len(weights), 1))
-        half = _MOST_EVIDENCE // 2
+        dense = features.dense * self.contrast[chosen]
+        weights = self.hashed.take(features.word_rows, axis=0)[:, : len(CATEGORIES)]
+        against_others = self.scales[: len(CATEGORIES)] * (np.arange(len(CATEGORIES)) == chosen)
+        against_others -= self.scales[: len(CATEGORIES)] / len(CATEGORIES)
+        by_word = weights @ against_others / np.sqrt(max(len(weights), 1))
         found = [
-            _span("word", float(by_word[at]), text, features, at, at)
-            for at in np.argsort(-by_word)[:half].tolist()
-            if by_word[at] > 0
+            _span("word", weight, text, features, at, at)
+            for at, weight in _greatest(by_word, _MOST_EVIDENCE // 2)
         ]
         found += [
-            _dense_evidence(names[at], float(dense[at]), at, text, features)
-            for at in np.argsort(-dense)[:half].tolist()
-            if dense[at] > 0
+            _dense_evidence(names[at], weight, at, text, features)
+            for at, weight in _greatest(dense, _MOST_EVIDENCE // 2)
         ]
         return sorted(found, key=lambda item: -item.weight)
+
+
+def _greatest(numbers: NDArray[np.floating[Any]], count: int) -> Iterator[tuple[int, float]]:
+    """Where the greatest numbers above zero stand, and these; what repeats counts once."""
+    left = numbers.copy()
+    for _ in range(min(count, len(left))):
+        at = int(left.argmax())
+        greatest = float(left[at])
+        if greatest <= 0:
+            return
+        yield at, greatest
+        left[left == greatest] = 0
 
 
 def softmax(scores: Scores) -> Scores:
@@ -117,6 +129,6 @@ def load_classifier() -> Classifier:
         hashed=np.load(DIRECTORY / "hashed.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray),
         scales=np.array(facts["scales"], dtype=np.float32),
         dense=dense,
-        contrast=categories - categories.mean(axis=1, keepdims=True),
+        contrast=np.ascontiguousarray((categories - categories.mean(axis=1, keepdims=True)).T),
         temperature=facts["temperature"],
     )
