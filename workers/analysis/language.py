@@ -12,15 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.analysis.hashing import Hashes, Words, read_words
+from workers.analysis.hashing import Words, read_words
+from workers.analysis.vocabulary import Vocabulary
 
 _DIRECTORY = Path(__file__).parent / "model"
 RUN_BITS = 13
 _RUN_LENGTH = 3
 _MAX_WORDS = 200
 _MAX_RUNS = 400
-# Gaps between words shrink to one character: more than enough for as many runs.
-_MAX_RUN_CHARS = 2 * _MAX_RUNS
 _MAX_LETTERS = 400
 _MIXER = np.uint64(0x9FB21C651E98DF25)
 _WORD_WEIGHT = 10.0
@@ -55,10 +54,10 @@ _SCRIPTS = (
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """`word_weights`: rows beside `words`. `run_weights`: rows by run_rows(). Columns: `languages`."""
+    """`words` mean rows of `word_weights`. `run_weights`: rows by run_rows(). Columns: `languages`."""
 
     languages: tuple[str, ...]
-    words: Hashes
+    words: Vocabulary
     word_weights: NDArray[np.float32]
     run_weights: NDArray[np.float32]
     letters: dict[str, NDArray[np.float32]]
@@ -74,22 +73,28 @@ def detect_language(text: str, words: Words) -> str:
     hashes = words.hashes[:_MAX_WORDS]
     if len(hashes) == 0:
         return "und"
-    at = np.minimum(np.searchsorted(model.words, hashes), len(model.words) - 1)
-    scores = model.bias + _WORD_WEIGHT * model.word_weights[at[model.words[at] == hashes]].sum(axis=0)
-    scores = scores + model.run_weights.take(run_rows(words, _MAX_RUN_CHARS)[:_MAX_RUNS], axis=0).sum(axis=0)
-    scores = scores + _LETTER_WEIGHT * _letter_scores(text, model)
-    order = np.argsort(scores)
+    _, known = model.words.find(hashes)
+    scores = model.bias + _WORD_WEIGHT * _summed(model.word_weights, known)
+    scores += _summed(model.run_weights, run_rows(words, _MAX_RUNS))
+    scores += _LETTER_WEIGHT * _letter_scores(text, model)
+    order = scores.argsort()
     margin = scores[order[-1]] - scores[order[-2]]
     if len(hashes) < 4 and margin < _SURE_MARGIN:
         return "und"
     return model.languages[int(order[-1])]
 
 
-def run_rows(words: Words, chars: int | None = None) -> NDArray[np.int64]:
-    """Rows of the run table, in the order of the text; only of so many `chars` at its beginning."""
-    runs = words.letter_runs(_RUN_LENGTH, digits=False, chars=chars)
+def run_rows(words: Words, most: int | None = None) -> NDArray[np.int64]:
+    """Rows of the run table, in the order of the text; only so many at its beginning."""
+    # Gaps between words shrink to one character: more than enough for as many runs.
+    runs = words.letter_runs(_RUN_LENGTH, digits=False, chars=2 * most if most else None)[:most]
     rows: NDArray[np.int64] = ((runs * _MIXER) >> np.uint64(64 - RUN_BITS)).astype(np.int64)
     return rows
+
+
+def _summed(table: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    # As a product of matrices: adding row to row takes far longer.
+    return np.ones(len(rows), dtype=np.float32) @ table.take(rows, axis=0)
 
 
 def languages_known() -> tuple[str, ...]:
@@ -149,7 +154,7 @@ def _load() -> _Model:
             column[languages.index(language)] = float(entry[1:])
     return _Model(
         languages,
-        np.array(hashes, dtype=np.uint64),
+        Vocabulary.of((value, row) for row, value in enumerate(hashes)),
         weights,
         np.load(_DIRECTORY / "language.npy", allow_pickle=False).astype(np.float32),
         letters,

@@ -17,7 +17,8 @@ import numpy as np
 
 from workers.analysis.entities.calendar import MONTHS, WEEKDAYS
 from workers.analysis.entities.currencies import CURRENCY_WORDS
-from workers.analysis.hashing import Hashes, Words, read_words
+from workers.analysis.hashing import Words, read_words
+from workers.analysis.vocabulary import Vocabulary
 
 _ZERO = ord("0")
 _FEWEST_LONG_DIGITS = 6
@@ -50,32 +51,30 @@ class Mark(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """`digits`: runs of digits. `marks`: for each kind of announcing word, where those words stand."""
+    """`digits`: runs of digits. `marks`: for each Mark, where those words stand."""
 
     text: str
     digits: list[Span]
     long_numbers: list[Span]
     """Those of `digits` that with their neighbours, one mark between, make up at least six digits."""
-    marks: dict[Mark, list[Span]]
+    marks: list[list[Span]]
 
 
 def scan(text: str, words: Words) -> Scan:
     """Find digits and announcing words. `words` are those of `text`."""
-    table, kinds = _table()
-    at = np.minimum(np.searchsorted(table, words.hashes), len(table) - 1)
-    hits = np.flatnonzero(table[at] == words.hashes)
-    marks: dict[Mark, list[Span]] = {mark: [] for mark in Mark}
+    hits, kinds = _announcing().find(words.hashes)
+    marks: list[list[Span]] = [[] for _ in Mark]
     starts, ends = words.text_starts[hits].tolist(), words.text_ends[hits].tolist()
-    for start, end, kind in zip(starts, ends, at[hits].tolist(), strict=True):
-        for mark in kinds[kind]:
-            marks[mark].append((start, end))
+    for start, end, kind in zip(starts, ends, kinds.tolist(), strict=True):
+        marks[kind].append((start, end))
     digits = _digit_runs(words)
     return Scan(text, digits, list(_long(text, digits)), marks)
 
 
 def _digit_runs(words: Words) -> list[Span]:
-    is_digit = np.concatenate(([False], words.codes == _ZERO, [False]))
-    edges = np.flatnonzero(is_digit[1:] != is_digit[:-1])
+    is_digit = np.zeros(len(words.codes) + 2, dtype=np.bool_)
+    np.equal(words.codes, _ZERO, out=is_digit[1:-1])
+    edges = (is_digit[1:] != is_digit[:-1]).nonzero()[0]
     starts, ends = edges[::2], edges[1::2]
     if words.kept is not None:
         starts, ends = words.kept[starts], words.kept[ends - 1] + 1
@@ -98,8 +97,7 @@ def _if_long(group: list[Span]) -> list[Span]:
 
 
 @cache
-def _table() -> tuple[Hashes, list[tuple[Mark, ...]]]:
-    kinds: dict[int, tuple[Mark, ...]] = {}
+def _announcing() -> Vocabulary:
     vocabularies: list[tuple[Mark, Iterable[str]]] = [
         (Mark.MONTH, MONTHS),
         (Mark.WEEKDAY, WEEKDAYS),
@@ -108,7 +106,8 @@ def _table() -> tuple[Hashes, list[tuple[Mark, ...]]]:
         (Mark.CURRENCY, CURRENCY_WORDS),
         (Mark.REFERENCE, _REFERENCE_WORDS.split()),
     ]
-    for mark, vocabulary in vocabularies:
-        for value in read_words(" ".join(vocabulary)).hashes.tolist():
-            kinds[value] = (*kinds.get(value, ()), mark)
-    return np.array(sorted(kinds), dtype=np.uint64), [kinds[value] for value in sorted(kinds)]
+    return Vocabulary.of(
+        (value, mark)
+        for mark, vocabulary in vocabularies
+        for value in read_words(" ".join(vocabulary)).hashes.tolist()
+    )
