@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-
-import numpy as np
+from itertools import chain
 
 from workers.analysis.impersonation import impersonation_signs
 from workers.analysis.mail import Mail
@@ -44,18 +43,22 @@ _SHORT_HOSTS = frozenset(_SHORT_NAMES.split())
 _LINK = re.compile(r"https?://([^\s/<>\"')\]]{1,200})", re.IGNORECASE)
 _IP = re.compile(r"^(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?$")
 _DOMAIN_IN_TEXT = re.compile(r"(?:https?://)?((?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,10})(?:/|$)", re.IGNORECASE)
-_MONEY = re.compile(r"[€$£]\s?\d|[0-9]\s?(?:€|[eE][uU][rR](?:[oO][sS]?)?\b|[uU][sS][dD]\b|£)")
+# One set in front, which the pattern engine skips to; and none of it without one of the hints.
+_MONEY = re.compile(
+    r"[€$£0-9](?:(?<=[€$£])\s?\d|(?<=[0-9])\s?(?:€|[eE][uU][rR](?:[oO][sS]?)?\b|[uU][sS][dD]\b|£))"
+)
+_MONEY_HINTS = ("€", "$", "£", "eur", "usd")
 _EMOJI = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
 _GREETING = re.compile(
     r"^(?:hola|hello|hi|hey|dear|estimad[oa]|querid[oa]|buen[oa]s \w+|good \w+)[ ,]{1,2}(?!cliente"
     r"|customer|user|usuario|sir|madam|friend|all|team|todos|señor|client|member|amig|colleagues?|compañer)[A-ZÁÉÍÓÚÑ][\wáéíóúñ]{2,20}",
     re.MULTILINE,
 )
-_LIST_ITEM = re.compile(r"^\s{0,4}(?:[-*•·]|\d{1,2}[.)])\s", re.MULTILINE)
-_SHOUT = re.compile(r"^[^a-záéíóúñ\n]{14,}$", re.MULTILINE)
-# The rare character first, what stands before it second: so the pattern engine skips to it.
-_GLAD_FACE = re.compile(r"[:;](?<![\w:][:;])-?[)D]")
-_SAD_FACE = re.compile(r"[:;](?<![\w:][:;])['’]?-?[(/](?!/)")
+# The line break first: the pattern engine skips to a plain character, and not to the beginning of a line.
+_LIST_ITEM = re.compile(r"\n\s{0,4}(?:[-*•·]|\d{1,2}[.)])(?=\s)")
+_SHOUT = re.compile(r"\n[^a-záéíóúñ\n]{14,}$", re.MULTILINE)
+# The rare character first, what stands before it second, for the same reason.
+_FACES = {mark: re.compile(rf"{mark}(?<![\w:]{mark})(?:(?P<glad>-?[)D])|['’]?-?[(/](?!/))") for mark in ":;"}
 _GLAD_EMOJI = re.compile("[😀-😆😉-😎😘🙂🤗🤩🥰🥳👍👏💪🙌🎉❤💕💖🌟]")
 _SAD_EMOJI = re.compile("[😐-😖😞-😣😥-😫😭😱😳🙁🙄🤬🤮🤯👎💔😒]")
 # What little time there is left, in words that announce it.
@@ -67,7 +70,9 @@ _HOURS_LEFT = re.compile(
 # Around these words, which are far faster to find, the pattern above is tried.
 _HOURS_LEFT_HINTS = (" hour", " min", " hora", " half", " media")
 # An hour, and the words right before it that make it a limit.
-_HOUR = re.compile(r"[0-9](?:[0-9])?(?:[:.]\d\d| ?[ap]\.?m| ?h\b|(?= today| hoy|[.,]))|noon|midday|mediodía")
+_HOUR = re.compile(r"[0-9](?:[0-9])?(?:[:.]\d\d| ?[ap]\.?m| ?h\b|(?= today| hoy|[.,]))")
+_MIDDAY = re.compile(r"noon|midday|mediodía")
+_MIDDAY_HINTS = ("noon", "midday", "mediodía")
 _HOURS_OF_A_DAY = 24
 _LIMIT = re.compile(
     r"\b(?:by|before|until|antes de las?|hasta las?|para las?|no later than|a más tardar a las?) \Z"
@@ -79,6 +84,8 @@ _SINCE_THE_HOUR = re.compile(
     r"|\b(?:right now|ahora mismo|este momento)\b"
 )
 _SINCE_HINTS = ("since", "desde la", "minut", "right now", "ahora mismo", "este momento")
+_CAPITALS = bytes((*range(65, 91), *range(192, 223)))
+_SMALL = bytes((*range(97, 123), *range(223, 256)))
 _RISKY = (
     ".exe",
     ".js",
@@ -200,7 +207,9 @@ def _links(mail: Mail, text: MailText, found: dict[str, float]) -> None:
 
 
 def _layout(mail: Mail, text: MailText, found: dict[str, float]) -> None:
-    body = text.analysed[len(text.subject) + 1 :]
+    # With the line break before it.
+    lines = text.analysed[len(text.subject) :]
+    body = lines[1:]
     letters, capitals = _count_letters(body[:2_000])
     words = len(text.analysed_words.hashes)
     subject = text.subject
@@ -214,7 +223,9 @@ def _layout(mail: Mail, text: MailText, found: dict[str, float]) -> None:
     found["question"] = min(body.count("?") / 2, 2.0)
     found["recipient_in_subject"] = float("@" in subject)
     found["question_in_subject"] = float("?" in subject)
-    found["money"] = float(_MONEY.search(text.analysed) is not None)
+    lowered = text.analysed.lower()
+    has_money = any(hint in lowered for hint in _MONEY_HINTS) and _MONEY.search(text.analysed)
+    found["money"] = float(bool(has_money))
     if not text.analysed.isascii():
         found["emoji"] = float(_EMOJI.search(body) is not None)
         found["emoji_in_subject"] = float(_EMOJI.search(subject) is not None)
@@ -225,22 +236,29 @@ def _layout(mail: Mail, text: MailText, found: dict[str, float]) -> None:
     found["blank"] = float(letters == 0)
     found["greets_by_name"] = float(_GREETING.search(body[:300]) is not None)
     found["no_subject"] = float(not subject.strip())
-    found["numbered_list"] = float(len(_LIST_ITEM.findall(body)) >= 3)
-    found["shouting_line"] = float(_SHOUT.search(body) is not None)
+    found["numbered_list"] = float(len(_LIST_ITEM.findall(lines)) >= 3)
+    found["shouting_line"] = float(_SHOUT.search(lines) is not None)
 
 
 def _pressure(text: MailText, found: dict[str, float]) -> None:
     """Faces and times that tell of feeling and hurry; looked for only where a character of theirs stands."""
     said = text.analysed[:3_000]
     lowered = said.lower()
-    glad, sad = _GLAD_FACE.search(said) is not None, _SAD_FACE.search(said) is not None
+    faces = [
+        face["glad"] for mark, pattern in _FACES.items() if mark in said for face in pattern.finditer(said)
+    ]
+    glad, sad = any(faces), not all(faces)
     if not said.isascii() and _EMOJI.search(said):
         glad |= _GLAD_EMOJI.search(said) is not None
         sad |= _SAD_EMOJI.search(said) is not None
     found["glad_face"], found["sad_face"] = float(glad), float(sad)
     found["hours_left"] = float(_occurs_near(_HOURS_LEFT, lowered, _HOURS_LEFT_HINTS))
     found["since_the_hour"] = float(_occurs_near(_SINCE_THE_HOUR, lowered, _SINCE_HINTS))
-    found["by_the_hour"] = float(any(map(_is_limit, _HOUR.finditer(lowered))))
+    hours = chain(
+        _HOUR.finditer(lowered),
+        _MIDDAY.finditer(lowered) if any(hint in lowered for hint in _MIDDAY_HINTS) else (),
+    )
+    found["by_the_hour"] = float(any(map(_is_limit, hours)))
 
 
 def _occurs_near(pattern: re.Pattern[str], text: str, hints: tuple[str, ...]) -> bool:
@@ -262,7 +280,7 @@ def _is_limit(hour: re.Match[str]) -> bool:
 
 def _count_letters(text: str) -> tuple[int, int]:
     """How many Latin letters, and how many of them capitals."""
-    codes = np.frombuffer(text.encode("latin-1", "replace"), dtype=np.uint8)
-    capitals = int(((codes >= 65) & (codes <= 90)).sum() + ((codes >= 192) & (codes <= 222)).sum())
-    small = int(((codes >= 97) & (codes <= 122)).sum() + (codes >= 223).sum())
-    return capitals + small, capitals
+    raw = text.encode("latin-1", "replace")
+    without_small = raw.translate(None, _SMALL)
+    without_any = without_small.translate(None, _CAPITALS)
+    return len(raw) - len(without_any), len(without_small) - len(without_any)

@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from workers.analysis.hashing import Hashes, Positions
 
 _MIXER = np.uint64(0x9FB21C651E98DF25)
-_SIEVE_BITS = 17
-_SIEVE_SHIFT = np.uint64(64 - _SIEVE_BITS)
+_CELLS_PER_HASH = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """Sorted hashes, and what each stands for: `counts` numbers of `meanings` from `firsts` on.
 
-    `sieve` tells nearly all other hashes apart at a glance: searching takes far longer.
+    `sieve`, as small as will do, tells nearly all other hashes apart at a glance: searching takes far longer.
     """
 
     hashes: Hashes
@@ -27,6 +26,7 @@ class Vocabulary:
     counts: Positions
     meanings: NDArray[np.int64]
     sieve: NDArray[np.bool_]
+    shift: np.uint64
 
     @classmethod
     def of(cls, entries: Iterable[tuple[int, int]]) -> Vocabulary:
@@ -34,13 +34,14 @@ class Vocabulary:
         ordered = sorted(set(entries))
         every = np.array([value for value, _ in ordered], dtype=np.uint64)
         hashes, firsts, counts = np.unique(every, return_index=True, return_counts=True)
-        sieve = np.zeros(1 << _SIEVE_BITS, dtype=np.bool_)
-        sieve[_cells(hashes)] = True
-        return cls(hashes, firsts, counts, np.array([meaning for _, meaning in ordered]), sieve)
+        bits = (len(hashes) * _CELLS_PER_HASH).bit_length()
+        sieve, shift = np.zeros(1 << bits, dtype=np.bool_), np.uint64(64 - bits)
+        sieve[_cells(hashes, shift)] = True
+        return cls(hashes, firsts, counts, np.array([meaning for _, meaning in ordered]), sieve, shift)
 
     def find(self, wanted: Hashes) -> tuple[Positions, NDArray[np.int64]]:
         """Positions in `wanted` of what is known, in order, and its meaning; a position may repeat."""
-        likely = self.sieve[_cells(wanted)].nonzero()[0]
+        likely = self.sieve[_cells(wanted, self.shift)].nonzero()[0]
         sought = wanted[likely]
         at = self.hashes.searchsorted(sought)
         known = self.hashes.take(at, mode="clip") == sought
@@ -52,6 +53,6 @@ class Vocabulary:
         return np.repeat(likely[known], counts), meanings
 
 
-def _cells(hashes: Hashes) -> NDArray[np.int64]:
+def _cells(hashes: Hashes, shift: np.uint64) -> NDArray[np.int64]:
     # So few bits are left that the sign is never among them; unsigned numbers would be converted one by one.
-    return ((hashes * _MIXER) >> _SIEVE_SHIFT).view(np.int64)
+    return ((hashes * _MIXER) >> shift).view(np.int64)
