@@ -4,7 +4,8 @@ letters."""
 from __future__ import annotations
 
 import re
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -25,10 +26,11 @@ _STRANGE = re.compile(
     "\U0001d400-\U0001d7ff\U000e0100-\U000e01ef]"
 )
 # A capital I where an l belongs: "WaIIet", "BiIIing".
-_FALSE_L = re.compile(r"[a-z]I+[a-z]|\bI[bcdfghjklmpqrvwxz][a-z]{2}")
+_FALSE_L = re.compile(r"I(?:(?<=[a-z]I)I*[a-z]|(?<!\wI)[bcdfghjklmpqrvwxz][a-z]{2})")
 _OVERRIDES = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _VOWELS = re.compile(r"[aeiouy]")
 _LABEL_RUN = re.compile(r"[a-z0-9]{7,}")
+_SENDERS_HELD = 2_000
 
 
 class _Brand(NamedTuple):
@@ -38,24 +40,28 @@ class _Brand(NamedTuple):
     is_unmistakable: bool
 
 
-def impersonation_signs(sender: Address, subject: str, opening: str) -> dict[str, float]:
-    """Named signs, 0 to 1, from who sends and how the first words are written."""
-    brands_named = _brands_in(f"{sender.name} ")
-    brands_near = {
-        brand for brand in _brands_in(f"{subject} {opening[:200]} ") if _load()[brand].is_unmistakable
-    }
+@lru_cache(maxsize=_SENDERS_HELD)
+def sender_signs(sender: Address) -> Mapping[str, float]:
+    """Named signs, 0 to 1, of who sends. Most mail comes from those who wrote before."""
     domain = sender.domain
-    head = f"{sender.name} {subject} {opening}"
     return {
-        "brand_in_name_not_domain": _foreign(brands_named, domain),
-        "brand_in_text_not_domain": _foreign(brands_near, domain),
-        "look_alike_letters": _mixed_words(head),
-        "false_capitals": min(float(len(_FALSE_L.findall(head[:400]))), 2.0),
-        "direction_override": float(not head.isascii() and _OVERRIDES.search(head) is not None),
+        "brand_in_name_not_domain": _foreign(_brands_in(sender.name), domain),
         "random_sender": float(_is_random(sender.address.partition("@")[0].lower())),
         "random_domain": float(any(map(_is_random, domain.split(".")[:-1]))),
         "name_apart_from_domain": float(_is_apart(sender)),
         "decorated_name": float(any(ord(char) > 0x2190 for char in sender.name) or "___" in sender.name),
+    }
+
+
+def opening_signs(sender: Address, subject: str, opening: str) -> dict[str, float]:
+    """Named signs, 0 to 2, of how the first words are written, and whom they name."""
+    named = {brand for brand in _brands_in(f"{subject} {opening[:200]}") if _load()[brand].is_unmistakable}
+    head = f"{sender.name} {subject} {opening}"
+    return {
+        "brand_in_text_not_domain": _foreign(named, sender.domain),
+        "look_alike_letters": _mixed_words(head),
+        "false_capitals": min(float(len(_FALSE_L.findall(head[:400]))), 2.0),
+        "direction_override": float(not head.isascii() and _OVERRIDES.search(head) is not None),
     }
 
 
@@ -83,6 +89,8 @@ def _belongs(domain: str, token: str) -> bool:
 def _brands_in(text: str) -> set[str]:
     words = [word.strip(".'") for word in _WORD_BREAK.split(text.lower()) if word]
     known, first_words = _load(), _first_words()
+    if first_words.isdisjoint(words):
+        return set()
     starts = [at for at, word in enumerate(words) if word in first_words]
     spans = (" ".join(words[at : at + width]) for at in starts for width in (1, 2, 3))
     return {span for span in spans if span in known}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from itertools import chain
 
-from workers.analysis.impersonation import impersonation_signs
+from workers.analysis.impersonation import opening_signs, sender_signs
 from workers.analysis.mail import Mail
 from workers.analysis.text import MailText
 
@@ -119,7 +119,9 @@ def read_signals(mail: Mail, text: MailText) -> list[float]:
     _links(mail, text, found)
     _layout(mail, text, found)
     _pressure(text, found)
-    found |= impersonation_signs(mail.sender, text.subject, text.analysed[len(text.subject) + 1 :][:1_000])
+    found |= sender_signs(mail.sender)
+    opening = text.analysed[len(text.subject) + 1 : len(text.subject) + 1_001]
+    found |= opening_signs(mail.sender, text.subject, opening)
     return [found.get(name, 0.0) for name in NAMES]
 
 
