@@ -15,7 +15,9 @@ from workers.analysis.entities.found import Found
 _LOCAL_PART = re.compile(r"[\w.+%&=~!#*'-]{1,64}\Z")
 _DOMAIN = re.compile(r"(?:[^\W_](?:[^\W_]|-){0,62}\.){1,8}[^\W\d_]{2,24}(?![\w@])")
 _DOMAIN_LITERAL = re.compile(r"\[(?:\d{1,3}\.){3}\d{1,3}\]")
-_URL_MARK = re.compile(r"\b(?:https?|ftp)://|\bwww\.", re.IGNORECASE)
+# What the pattern engine can skip to comes first, the rest of the mark is looked for around it.
+_URL_MARK = re.compile(r"[:wW](?:(?<=:)//|(?<![\w][wW])[wW]{2}\.)")
+_SCHEME = re.compile(r"\b(?:https?|ftp)\Z", re.IGNORECASE)
 _URL_BODY = re.compile(r"[^\s<>\"“”«»|\\^`{}\u200b]{1,2000}")
 _LABEL = r"[^\W_](?:[^\W]|-){0,62}"
 _HOST = re.compile(
@@ -46,16 +48,15 @@ def find_urls(text: str) -> Iterator[Found]:
     # A plain search is far faster than the pattern, and most mails have no link.
     may_have_link = "://" in text or "www." in text.lower()
     for mark in _URL_MARK.finditer(text) if may_have_link else ():
-        if mark.start() < end_of_last:
-            continue
-        body = _URL_BODY.match(text, mark.start())
+        start = _start_of_url(text, mark)
+        body = _URL_BODY.match(text, start) if start is not None and start >= end_of_last else None
         if body is None:
             continue
         url = _trimmed(body[0])
         host_start = url.find("://") + 3 if "://" in url[:8] else 0
         if _HOST.match(url, host_start):
-            end_of_last = mark.start() + len(url)
-            yield Found("url", mark.start(), end_of_last, url)
+            end_of_last = body.start() + len(url)
+            yield Found("url", body.start(), end_of_last, url)
     end_of_last = 0
     for top_level in _TOP_LEVEL.finditer(text):
         start = _start_of_host(text, top_level.start())
@@ -68,6 +69,13 @@ def find_urls(text: str) -> Iterator[Found]:
         if len(labels) == 2 and labels[1] in _ALSO_WORDS and not _reads_as_domain(text, bare, labels):
             continue
         yield Found("url", bare.start(), bare.start() + len(url), url)
+
+
+def _start_of_url(text: str, mark: re.Match[str]) -> int | None:
+    if mark[0] != "://":
+        return mark.start()
+    scheme = _SCHEME.search(text, max(0, mark.start() - len("https")), mark.start())
+    return scheme.start() if scheme else None
 
 
 def _start_of_host(text: str, dot: int) -> int:

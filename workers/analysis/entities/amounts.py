@@ -13,6 +13,7 @@ from typing import NamedTuple
 from workers.analysis.entities.currencies import (
     CENT_WORDS,
     CODES,
+    OTHER_CODES,
     SYMBOLS,
     WORDS,
     code_of,
@@ -65,6 +66,8 @@ _BEFORE = re.compile(
     rf"(?:(?P<symbol>{_SYMBOL}|(?<![^\W\d_])Rs\.)|(?<![^\W\d_])(?P<word>[^\W\d_]{{3,7}}))[ \u00a0]{{0,2}}\Z",
     re.IGNORECASE,
 )
+# All that the pattern above may find ends in one of these.
+_ENDS_BEFORE = (*"$€£¥₹₽₩₺₴₾₪₿₫./", "U$D", "U$S", "RS", "DÓLAR", "EUROS", "EURO", "SEN", *CODES, *OTHER_CODES)
 _SCALE_AFTER = re.compile(rf"[ \u00a0]{{0,2}}(?P<scale>{_SCALE})", re.IGNORECASE)
 _CENTS = re.compile(
     r"(?:[ ](?:con|y|and|with))?[ ](\d{1,2})[ ](?:c[ée]ntimos|centavos|cents?|pence|peniques)(?![^\W\d_])"
@@ -161,7 +164,10 @@ def _scale_after(text: str, end: int) -> tuple[int, int]:
 
 
 def _currency_before(text: str, at: int, free_from: int) -> _Currency | None:
-    found = _BEFORE.search(text, max(free_from, at - 10), at)
+    start = max(free_from, at - 10)
+    # A cheap look first: the pattern is tried at each of these characters.
+    before = text[start:at].rstrip(" \u00a0").upper()
+    found = _BEFORE.search(text, start, at) if before.endswith(_ENDS_BEFORE) else None
     if found is None:
         return None
     if found["symbol"]:

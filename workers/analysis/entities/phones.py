@@ -149,12 +149,18 @@ def _is_phone(text: str, start: int, number: str, digits: str) -> bool:
     ):
         return False
     before = text[max(0, start - _LOOK_BACK_CHARS) : start]
-    other = _OTHER_WORD.search(before)
-    called_phone = _PHONE_WORD.search(before, other.start() if other else 0) is not None
-    if other and not called_phone:
+    looks_like_phone = _has_phone_form(number, digits)
+    # Only what would change the answer is looked for: these patterns take long.
+    called_phone = _PHONE_WORD.search(before) is not None
+    if not called_phone and not looks_like_phone:
         return False
-    if called_phone:
-        return True
+    other = _OTHER_WORD.search(before)
+    if called_phone and other:
+        called_phone = _PHONE_WORD.search(before, other.start()) is not None
+    return called_phone or (looks_like_phone and not other)
+
+
+def _has_phone_form(number: str, digits: str) -> bool:
     if number.startswith(("+", "(+")) or digits.startswith("00"):
         return len(digits) >= 8 and len(set(digits)) > 2
     return _GROUPED.match(number) is not None or (len(digits) == 9 and number == digits and digits[0] in "67")

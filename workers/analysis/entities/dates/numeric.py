@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date
+from itertools import pairwise
 
 from workers.analysis.entities.calendar import (
     WEEKDAY,
@@ -36,7 +37,9 @@ _NEVER_DATES = frozenset({"24/7", "50/50", "1/2", "24/24"})
 def find_numeric_dates(scan: Scan, language: str, today: date) -> Iterator[Found]:
     """Dates written in digits alone; those without a year where their form or the words before tell them."""
     text = scan.text
-    for start, _ in scan.digits:
+    for (start, end), (following, _) in pairwise(scan.digits):
+        if following != end + 1 or text[end] not in "/.-":
+            continue
         found = _FULL.match(text, start) or _IN_FILE_NAME.match(text, start)
         value = _full_date(found, language) if found else None
         if found is None:
