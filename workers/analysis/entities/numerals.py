@@ -26,7 +26,7 @@ def _counted(names: str, first: int, step: int) -> dict[str, int]:
     return {name: first + at * step for at, group in enumerate(groups) for name in group.split()}
 
 
-_WORD_VALUES = _counted(_UNITS, 1, 1) | _counted(_TENS, 40, 10) | _counted(_HUNDREDS, 100, 100)
+WORD_VALUES = _counted(_UNITS, 1, 1) | _counted(_TENS, 40, 10) | _counted(_HUNDREDS, 100, 100)
 _FACTORS: dict[str, int] = {
     name: factor
     for names, factor in (
@@ -87,7 +87,7 @@ def word_value(word: str) -> int | None:
     """The value of one number word up to ninety-nine, "treinta y uno" and "twenty-one" as one word
     included."""
     parts = [part for part in re.split(r"[-\s]", word.lower()) if part not in _JOINING]
-    values = [_WORD_VALUES.get(part) for part in parts]
+    values = [WORD_VALUES.get(part) for part in parts]
     known = [value for value in values if value is not None]
     return sum(known) if known and len(known) == len(values) else None
 

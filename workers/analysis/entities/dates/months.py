@@ -16,7 +16,7 @@ from workers.analysis.entities.calendar import (
     with_lead,
 )
 from workers.analysis.entities.found import Found
-from workers.analysis.entities.numerals import read_words, word_value
+from workers.analysis.entities.numerals import WORD_VALUES, read_words, word_value
 
 _DAY_BEFORE = re.compile(
     rf"(?P<lead>(?<![^\W_]){LEAD})(?:(?<![\w.,/:])(?P<day>\d{{1,2}})(?:st|nd|rd|th|º|ª|er|ro|do)?"
@@ -47,6 +47,10 @@ _ORDINAL_VALUES = {name: number for number, name in enumerate(_ORDINALS.split(),
     "thirtieth": 30,
 }
 
+_DAY_WORDS = _ORDINAL_VALUES.keys() | WORD_VALUES.keys()
+_DIGIT = re.compile(r"\d")
+_LETTERS = re.compile(r"[^\W\d_]+")
+
 
 def find_month_dates(text: str, names: list[tuple[int, int]], today: date) -> Iterator[Found]:
     """Dates around the names of months (`names`: where they stand); a month without a day is none."""
@@ -59,7 +63,10 @@ def find_month_dates(text: str, names: list[tuple[int, int]], today: date) -> It
 
 
 def _day_first(text: str, name: tuple[int, int], month: int, today: date) -> Found | None:
-    before = _DAY_BEFORE.search(text, max(0, name[0] - 48), name[0])
+    # A cheap look first: the pattern is tried at each of many characters.
+    near = text[max(0, name[0] - len("treinta y uno de ")) : name[0]].lower()
+    has_day = _DIGIT.search(near) or not _DAY_WORDS.isdisjoint(_LETTERS.findall(near))
+    before = _DAY_BEFORE.search(text, max(0, name[0] - 48), name[0]) if has_day else None
     if before is None:
         return None
     day = int(before["day"]) if before["day"] else _ordinal(before["word"])
