@@ -71,15 +71,14 @@ def read_text(mail: Mail) -> MailText:
     if len(mail.subject) > MAX_SUBJECT_CHARS:
         notes.append(f"subject cut to {MAX_SUBJECT_CHARS} characters")
     start = len(subject) + 1
-    parts = tuple(
-        Part(start + a, start + b, kind) for a, b, kind in split_parts(body, markup.quoted if markup else [])
-    )
     full = f"{subject}\n{body}"
+    words = read_words(full)
+    quoted = [(start + a, start + b) for a, b in markup.quoted] if markup else []
+    parts = tuple(split_parts(full, start, words, quoted))
     bare, is_reply, is_forward = _bare_subject(subject)
     analysed, pieces = _analysed(full, len(subject) - len(bare), len(subject), parts)
     if markup:
         notes += markup.notes
-    words = read_words(full)
     return MailText(
         full,
         words,
