@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import lru_cache
 
 # Labels seen in real mail that Python does not know, or knows as something narrower than what senders mean.
 _ALIASES = {
@@ -59,11 +60,13 @@ def to_text(data: bytes, charset: str | None) -> str:
     return as_labelled
 
 
+@lru_cache(maxsize=100)
 def _is_stateful(charset: str | None) -> bool:
     label = (charset or "").lower()
     return label.startswith(("iso-2022", "utf-7", "unicode-1-1-utf-7", "utf-16", "utf-32", "hz"))
 
 
+@lru_cache(maxsize=100)
 def _known(charset: str | None) -> str | None:
     label = (charset or "").strip().strip("\"'").lower()
     try:

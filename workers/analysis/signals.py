@@ -77,7 +77,9 @@ _HOURS_OF_A_DAY = 24
 _LIMIT = re.compile(
     r"\b(?:by|before|until|antes de las?|hasta las?|para las?|no later than|a más tardar a las?) \Z"
 )
+_LIMIT_ENDS = ("by ", "before ", "until ", "la ", "las ", "than ")
 _LIMIT_REACH = 24
+_DIGITS = re.compile(r"\d+")
 _HINT_REACH = 40
 _SINCE_THE_HOUR = re.compile(
     r"\b(?:since|desde las?) (?:about )?(?:[01]?\d|2[0-3])[:.]\d\d\b|\bminut(?:es ago|os (?:que|atrás))\b"
@@ -274,7 +276,10 @@ def _occurs_near(pattern: re.Pattern[str], text: str, hints: tuple[str, ...]) ->
 
 
 def _is_limit(hour: re.Match[str]) -> bool:
-    digits = re.match(r"\d+", hour[0])
+    # A cheap look first: most hours are no limit.
+    if not hour.string.endswith(_LIMIT_ENDS, 0, hour.start()):
+        return False
+    digits = _DIGITS.match(hour[0])
     if digits is not None and int(digits[0]) >= _HOURS_OF_A_DAY:
         return False
     return _LIMIT.search(hour.string, max(0, hour.start() - _LIMIT_REACH), hour.start()) is not None

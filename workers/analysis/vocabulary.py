@@ -16,14 +16,12 @@ _CELLS_PER_HASH = 16
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Sorted hashes, and what each stands for: `counts` numbers of `meanings` from `firsts` on.
+    """Sorted hashes, and for each a row of what it stands for, filled up with -1.
 
-    `sieve`, as small as will do, tells nearly all other hashes apart at a glance: searching takes far longer.
+    `sieve` tells nearly all other hashes apart at a glance: searching takes far longer.
     """
 
     hashes: Hashes
-    firsts: Positions
-    counts: Positions
     meanings: NDArray[np.int64]
     sieve: NDArray[np.bool_]
     shift: np.uint64
@@ -31,26 +29,27 @@ class Vocabulary:
     @classmethod
     def of(cls, entries: Iterable[tuple[int, int]]) -> Vocabulary:
         """Of (hash, meaning) pairs; a hash may have several meanings."""
-        ordered = sorted(set(entries))
-        every = np.array([value for value, _ in ordered], dtype=np.uint64)
-        hashes, firsts, counts = np.unique(every, return_index=True, return_counts=True)
+        meant: dict[int, list[int]] = {}
+        for value, meaning in sorted(set(entries)):
+            meant.setdefault(value, []).append(meaning)
+        hashes = np.array(list(meant), dtype=np.uint64)
+        meanings = np.full((len(meant), max(map(len, meant.values()))), -1)
+        for row, several in zip(meanings, meant.values(), strict=True):
+            row[: len(several)] = several
         bits = (len(hashes) * _CELLS_PER_HASH).bit_length()
         sieve, shift = np.zeros(1 << bits, dtype=np.bool_), np.uint64(64 - bits)
         sieve[_cells(hashes, shift)] = True
-        return cls(hashes, firsts, counts, np.array([meaning for _, meaning in ordered]), sieve, shift)
+        return cls(hashes, meanings, sieve, shift)
 
     def find(self, wanted: Hashes) -> tuple[Positions, NDArray[np.int64]]:
         """Positions in `wanted` of what is known, in order, and its meaning; a position may repeat."""
         likely = self.sieve[_cells(wanted, self.shift)].nonzero()[0]
         sought = wanted[likely]
         at = self.hashes.searchsorted(sought)
-        known = self.hashes.take(at, mode="clip") == sought
-        at = at[known]
-        counts = self.counts[at]
-        ends = counts.cumsum()
-        steps = np.arange(ends[-1] if len(ends) else 0)
-        meanings = self.meanings[steps + np.repeat(self.firsts[at] + counts - ends, counts)]
-        return np.repeat(likely[known], counts), meanings
+        meanings = self.meanings.take(at, axis=0, mode="clip")
+        meanings[self.hashes.take(at, mode="clip") != sought] = -1
+        rows, columns = (meanings >= 0).nonzero()
+        return likely[rows], meanings[rows, columns]
 
 
 def _cells(hashes: Hashes, shift: np.uint64) -> NDArray[np.int64]:
