@@ -20,6 +20,8 @@ from workers.errors import SettingsError, TemporaryError
 from workers.scopes import Scope
 from workers.settings import Settings
 
+_DOCS = ("/openapi.json", "/docs", "/docs/{file}")
+_METRICS = ("/metrics",)
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
@@ -29,10 +31,16 @@ class Access:
     def __init__(self, settings: Settings) -> None:
         self._is_local = _is_loopback(settings.host)
         self._listed_origins = frozenset(settings.cors_origins)
+        self._opened = frozenset(
+            (
+                *(_DOCS if settings.docs_without_key else ()),
+                *(_METRICS if settings.metrics_without_key else ()),
+            )
+        )
 
     def guarded(self, route: Route, handler: Handler) -> Handler:
         """The handler, for callers that may use the route; others are refused with 401 or 403."""
-        if route.needs == "nothing":
+        if route.needs == "nothing" or route.path in self._opened:
             return handler
         needs, is_whole_service, identified = route.needs, route.whole_service, self._identified
 

@@ -109,6 +109,8 @@ class Settings(BaseSettings):
     """Origins (https://desk.acme.example) whose web pages may call the API."""
     bootstrap_key_file: Path | None = None
     metrics_key_file: Path | None = None
+    docs_without_key: bool = False
+    metrics_without_key: bool = False
     entra_issuer: str | None = None
     """Whose bearer tokens are taken, as they name it: https://login.microsoftonline.com/TENANT/v2.0."""
     entra_audience: str | None = None

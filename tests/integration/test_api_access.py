@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,6 +61,26 @@ async def test_graph_and_probes_without_it(api: Api) -> None:
     assert (await api.post("/listen", {"value": []})).status == 202
     assert (await api.get("/health/live")).status == 200
     assert (await api.get("/health/ready")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("setting", "opened"),
+    [
+        ("docs_without_key", ["/docs", "/docs/start.js", "/openapi.json"]),
+        ("metrics_without_key", ["/metrics"]),
+    ],
+)
+async def test_docs_and_metrics_are_open_where_a_setting_says_so(
+    redis_url: str, tmp_path: Path, key_file: Path, setting: str, opened: list[str]
+) -> None:
+    """A browser cannot send the key for a page, and some Prometheus have none."""
+    given: dict[str, Any] = {"bootstrap_key_file": key_file, setting: True}
+    async with serving(redis_url, tmp_path, **given) as api:
+        found = {
+            path: (await api.get(path)).status
+            for path in ("/docs", "/docs/start.js", "/openapi.json", "/metrics", "/health", "/organizations")
+        }
+    assert found == {path: 200 if path in opened else 401 for path in found}
 
 
 async def test_an_unknown_route_says_no_more_than_that(api: Api) -> None:
