@@ -16,6 +16,7 @@ from dramatiq.middleware.middleware import MiddlewareError
 
 from actors import actions, broker, jobs, learning, mail, resources, webhooks
 from workers import lifeline, logs, vitals
+from workers.broker.event_loop import UvloopThread
 from workers.broker.run import run_worker
 from workers.errors import EconeuraError, SettingsError
 from workers.organizations import Organizations, load_organizations
@@ -46,6 +47,9 @@ class LentResources(Middleware):
         lifeline.hear_hangups()
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        # What outlasted the grace would fail without resources; cancelled, it is given back as it was.
+        if isinstance(thread := get_event_loop_thread(), UvloopThread):
+            thread.cancel_all()
         _in_event_loop(resources.close_resources)
 
 

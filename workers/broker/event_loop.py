@@ -48,11 +48,15 @@ class UvloopThread(EventLoopThread):
         self.loop.call_soon_threadsafe(run.start, context=contextvars.copy_context())
         return run.result(self.interrupt_check_ival)
 
-    def stop(self) -> None:
-        """Cancel what still runs, so that it lets go of what it holds, then stop."""
+    def cancel_all(self) -> None:
+        """Cancel what still runs and let it end, while all that it uses is open."""
         if self.loop.is_running():
             cancelling = asyncio.run_coroutine_threadsafe(self._cancel_all(), self.loop)
             cancelling.result(timeout=_CANCEL_S + 1)
+
+    def stop(self) -> None:
+        """Cancel what still runs, so that it lets go of what it holds, then stop."""
+        self.cancel_all()
         super().stop()  # type: ignore[no-untyped-call]
 
     async def _cancel_all(self) -> None:
