@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,10 @@ DEPLOY = Path(__file__).parent.parent.parent / "deploy"
 ALERTS = (DEPLOY / "prometheus" / "alerts.yaml").read_text(encoding="utf-8")
 RUNBOOK = (DEPLOY / "RUNBOOK.md").read_text(encoding="utf-8")
 OF_PROMETHEUS = {"job", "instance"}
+PROMTOOL = shutil.which("promtool")
+# What Grafana puts in before it asks.
+VARIABLE = re.compile(r"\$\{?(\w+)\}?")
+STANDS_FOR = {"__rate_interval": "5m", "organization": ".+"}
 METRIC = re.compile(r"\b(econeura_[a-z_]+)(?:\{([^}]*)\})?")
 LABEL = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)")
 GROUPING = re.compile(r"\b(?:by|without) \(([^)]*)\)")
@@ -73,6 +79,25 @@ def expressions_of_alerts() -> dict[str, str]:
 def test_what_is_asked_for_exists(place: str, expression: str) -> None:
     assert "econeura" in expression, place
     assert wrong_in(expression) == []
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool (of Prometheus) is not installed")
+def test_prometheus_takes_its_files_and_each_expression_of_the_dashboard(tmp_path: Path) -> None:
+    rules = [
+        {"record": f"panel:{number}", "expr": VARIABLE.sub(lambda found: STANDS_FOR[found[1]], expression)}
+        for number, expression in enumerate(expressions_of_dashboard().values())
+    ]
+    asked = tmp_path / "dashboard.yaml"
+    asked.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    folder = DEPLOY / "prometheus"
+    for words in (
+        ("rules", folder / "alerts.yaml", asked),
+        ("config", "--syntax-only", folder / "prometheus.yaml"),
+    ):
+        done = subprocess.run(
+            [str(PROMTOOL), "check", *map(str, words)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_metric_or_label_that_does_not_exist_is_found() -> None:
