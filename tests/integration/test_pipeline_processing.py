@@ -257,3 +257,15 @@ async def test_an_action_of_a_plan_that_a_restored_ledger_has_forgotten_ends_not
     record = await world.record(message_id)
     assert record.state == "done" and {step.status for step in record.steps} == {"done"}
     assert len(world.sent()) == 1
+
+
+class TestNamedByACaller:
+    async def test_a_message_is_fetched_once_for_its_whole_plan(self, world: World) -> None:
+        message_id = world.deliver(subject=QUESTION)
+        await world.queue.process(ORGANIZATION, world.mailbox, [message_id])
+        await world.work_off()
+        assert await world.statuses(message_id) == {"categorize": "done", "respond": "done"}
+        calls = world.sandbox.calls(mailbox=world.mailbox, endpoint="/users/{user}/messages/{message}")
+        assert [call["method"] for call in calls].count("GET") == 1
+        ledger = world.context.store.ledger
+        assert await ledger.content(world.mailbox, message_id) is None, "its text is gone with its end"

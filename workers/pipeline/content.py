@@ -1,4 +1,4 @@
-"""Where the text of a message comes from: parked by the synchronisation, else fetched."""
+"""Where the text of a message comes from: parked by the synchronisation, else fetched, and parked then."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ async def content_of(context: Context, record: Record) -> dict[str, Any]:
     if parked is not None:
         return parked
     graph = context.graph_of(record.organization_id)
-    return await messages.get_message(graph, record.mailbox, record.message_id)
+    content = await messages.get_message(graph, record.mailbox, record.message_id)
+    if not record.is_finished:
+        # Actions need it, too, at each try: where a mailbox has a long line, there are many.
+        await context.store.ledger.park(record.mailbox, record.message_id, content)
+    return content
 
 
 async def content_with_attachments(context: Context, record: Record) -> dict[str, Any]:

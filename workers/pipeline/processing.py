@@ -156,6 +156,8 @@ def _completed(record: Record, content: dict[str, Any]) -> Record:
         received_at=str(content.get("receivedDateTime") or ""),
         sent_at=str(content.get("sentDateTime") or ""),
         folder_id=str(content.get("parentFolderId") or ""),
+        categories=tuple(content.get("categories") or ()),
+        etag=str(content.get("@odata.etag") or "") if "categories" in content else "",
     )
 
 
@@ -184,6 +186,8 @@ async def _hand_over(context: Context, record: Record, planned: Record) -> None:
         "received_at": planned.received_at,
         "sent_at": planned.sent_at,
         "folder_id": planned.folder_id,
+        "categories": orjson.dumps(planned.categories),
+        "etag": planned.etag,
         "from_domain": planned.from_domain,
         "sender": planned.sender,
         "analysis": orjson.dumps(planned.analysis),

@@ -244,6 +244,11 @@ class Ledger:
         found = await self._redis.mget([self._keys.located(organization_id, name) for name in message_ids])
         return [mailbox.decode() if mailbox else None for mailbox in found]
 
+    async def park(self, mailbox: str, message_id: str, content: Mapping[str, Any]) -> None:
+        """Keep a message as Graph gave it until it is finished, or its time is up."""
+        key = self._keys.content(mailbox, message_id)
+        await self._redis.set(key, _pack(content), px=self._content_ttl_ms)
+
     async def content(self, mailbox: str, message_id: str) -> dict[str, Any] | None:
         """The parked message as Graph gave it, or None once its time is up."""
         raw = await self._redis.get(self._keys.content(mailbox, message_id))
