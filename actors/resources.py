@@ -6,12 +6,12 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from actors.outbox import Outbox
+from workers.analysis import read_model
 from workers.analysis.llm import LanguageModel
 from workers.broker import Producer
 from workers.graph.client import GraphSession
 from workers.graph.tls import trust
 from workers.organizations import Organizations
-from workers.pipeline import processing
 from workers.pipeline.context import Context
 from workers.redis_clients import connect
 from workers.settings import Settings
@@ -57,7 +57,7 @@ async def open_resources(settings: Settings, organizations: Organizations) -> No
         outbox = Outbox(producer)
         _Lent.context = Context(settings, organizations, store, graph, outbox, language_model)
         # The first message should not wait for what is needed once: the model, and a token.
-        processing.read_model()
+        read_model()
         stack.callback(asyncio.create_task(graph.fetch_tokens()).cancel)
         _Lent.closing = stack.pop_all()
 

@@ -2,7 +2,7 @@
 
 from workers.analysis.mail import Mail, mail_from_eml, mail_from_graph, mail_from_row
 from workers.analysis.result import CATEGORIES, SENTIMENTS, URGENCIES, Analysis, Entity, Evidence
-from workers.analysis.understand import analyse
+from workers.analysis.understand import analyse, read_model
 
 __all__ = [
     "CATEGORIES",
@@ -16,4 +16,5 @@ __all__ = [
     "mail_from_eml",
     "mail_from_graph",
     "mail_from_row",
+    "read_model",
 ]

@@ -8,8 +8,10 @@ through the concept it belongs to, in either language.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -97,17 +99,21 @@ def load_lexicon() -> Lexicon:
         if line.startswith("[") and line.endswith("]"):
             names.append(line[1:-1])
         elif line and not line.startswith("#"):
-            for quoted, single in _ENTRY.findall(line):
-                entries.add((_hash_of(quoted or single), len(names) - 1))
+            found = [quoted or single for quoted, single in _ENTRY.findall(line)]
+            entries.update((value, len(names) - 1) for value in _hashes_of(found))
     denied = np.array([names.index(_DENIALS.get(name, name)) for name in names], dtype=np.int64)
     return Lexicon(tuple(names), Vocabulary.of(entries), names.index("negation"), denied)
 
 
-def _hash_of(entry: str) -> int:
-    words = read_words(entry.rstrip("*"))
-    if entry.endswith("*"):
-        return int(words.hashes[0] ^ _STEM_SALTS[_STEMS.index(len(entry) - 1), 0])
-    hashes = (words.hashes, words.pairs(), words.triples())[min(len(words.hashes), 3) - 1]
-    if len(hashes) != 1:
-        raise ValueError(f"{_FILE.name}: {entry!r} has more than three words")
-    return int(hashes[0])
+def _hashes_of(entries: list[str]) -> Iterator[int]:
+    """The hash of each entry: of a word, a phrase of up to three, or a stem with its star."""
+    phrases = [entry.rstrip("*") for entry in entries]
+    # All at once: one by one they would take ten times as long.
+    words = read_words(" ".join(phrases))
+    by_width = (words.hashes, words.pairs(), words.triples())
+    ends = words.text_starts.searchsorted(np.cumsum([len(phrase) + 1 for phrase in phrases]))
+    for entry, (first, end) in zip(entries, pairwise([0, *ends.tolist()]), strict=True):
+        if not 1 <= end - first <= len(by_width):
+            raise ValueError(f"{_FILE.name}: {entry!r} is no phrase of one to three words")
+        value = by_width[end - first - 1][first]
+        yield int(value ^ _STEM_SALTS[_STEMS.index(len(entry) - 1), 0] if entry.endswith("*") else value)

@@ -69,6 +69,15 @@ def analyse(
     return analysis if adjustment is None or taught is None else _marked(analysis, adjustment, taught)
 
 
+def read_model() -> None:
+    """Read what every analysis needs (it takes a tenth of a second), before the first mail."""
+    text = (
+        "Llame al +34 600 100 200 o al 912 345 678 el lunes 3/4/2026: son 12,00 €.\n"
+        "Call 212-555-0123 or 020 7946 0958. VAT ATU13585627."
+    )
+    analyse(Mail("", "Hola", f"<p>{text}</p>", "html"))
+
+
 def _taught(
     adjustment: Adjustment | None, classifier: Classifier, features: Features, prediction: Prediction
 ) -> Adjusted | None:

@@ -28,8 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write one line for each message as soon as it is analysed; returns 1 if an input could not be read."""
+    from workers.analysis import read_model
     from workers.analysis.stream import analyse_stream
 
+    read_model()
     unreadable = 0
     try:
         for line in analyse_stream(arguments.files, sys.stdin.buffer):

@@ -75,12 +75,6 @@ async def process(
     await _hand_over(context, record, plan)
 
 
-def read_model() -> None:
-    """Read what every analysis needs (it takes some tenths of a second), before the first message."""
-    text = "Llame al +34 600 100 200 el lunes 3/4/2026: son 12,00 €."
-    analyse(mail_from_graph({"id": "", "subject": "Hola", "body": {"contentType": "text", "content": text}}))
-
-
 async def resume(context: Context, record: Record) -> None:
     """Give a claimed message back and queue the next open action of its plan, or end it."""
     following = next_step(record)
