@@ -78,15 +78,13 @@ def find_concepts(words: Words) -> Touched:
 def _with_denials(concepts: NDArray[np.int64], first_words: Positions) -> NDArray[np.int64]:
     """Feelings right after a negation change place: "not good" is no praise, "no problem" no complaint."""
     lexicon = load_lexicon()
-    negations = np.sort(first_words[concepts == lexicon.negation])
-    if len(negations) == 0:
-        return concepts
-    feelings = np.flatnonzero(lexicon.denied[concepts] != concepts)
-    before = np.searchsorted(negations, first_words[feelings], "left") - 1
-    distance = first_words[feelings] - negations[np.maximum(before, 0)]
-    denied = feelings[(before >= 0) & (distance <= _DENIAL_REACH)]
-    concepts = concepts.copy()
-    concepts[denied] = lexicon.denied[concepts[denied]]
+    negations = first_words[concepts == lexicon.negation].tolist()
+    if negations:
+        reached = {at + distance for at in negations for distance in range(1, _DENIAL_REACH + 1)}
+        opposites = lexicon.denied[concepts]
+        for feeling in (opposites != concepts).nonzero()[0].tolist():
+            if int(first_words[feeling]) in reached:
+                concepts[feeling] = opposites[feeling]
     return concepts
 
 

@@ -16,13 +16,14 @@ _CELLS_PER_HASH = 16
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Sorted hashes, and for each a row of what it stands for, filled up with -1.
+    """Sorted hashes, and for each a row of what it stands for: `counts` numbers, filled up with -1.
 
     `sieve` tells nearly all other hashes apart at a glance: searching takes far longer.
     """
 
     hashes: Hashes
     meanings: NDArray[np.int64]
+    counts: NDArray[np.int64]
     sieve: NDArray[np.bool_]
     shift: np.uint64
 
@@ -39,17 +40,17 @@ class Vocabulary:
         bits = (len(hashes) * _CELLS_PER_HASH).bit_length()
         sieve, shift = np.zeros(1 << bits, dtype=np.bool_), np.uint64(64 - bits)
         sieve[_cells(hashes, shift)] = True
-        return cls(hashes, meanings, sieve, shift)
+        return cls(hashes, meanings, (meanings >= 0).sum(axis=1), sieve, shift)
 
     def find(self, wanted: Hashes) -> tuple[Positions, NDArray[np.int64]]:
         """Positions in `wanted` of what is known, in order, and its meaning; a position may repeat."""
         likely = self.sieve[_cells(wanted, self.shift)].nonzero()[0]
         sought = wanted[likely]
         at = self.hashes.searchsorted(sought)
-        meanings = self.meanings.take(at, axis=0, mode="clip")
-        meanings[self.hashes.take(at, mode="clip") != sought] = -1
-        rows, columns = (meanings >= 0).nonzero()
-        return likely[rows], meanings[rows, columns]
+        known = (self.hashes.take(at, mode="clip") == sought).nonzero()[0]
+        found = at[known]
+        meanings = self.meanings.take(found, axis=0)
+        return likely[known].repeat(self.counts[found]), meanings[meanings >= 0]
 
 
 def _cells(hashes: Hashes, shift: np.uint64) -> NDArray[np.int64]:

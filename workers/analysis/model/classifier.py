@@ -47,6 +47,8 @@ class Classifier:
     dense: NDArray[np.float32]
     contrast: NDArray[np.float32]
     """For each category and dense feature, its weight against the mean over the categories."""
+    word_contrast: NDArray[np.float32]
+    """For each category, what makes the weights of a row of `hashed` such a difference."""
     temperature: dict[str, float]
 
     def predict(self, features: Numbers) -> Prediction:
@@ -63,9 +65,7 @@ class Classifier:
         names = dense_names()
         dense = features.dense * self.contrast[chosen]
         weights = self.hashed.take(features.word_rows, axis=0)[:, : len(CATEGORIES)]
-        against_others = self.scales[: len(CATEGORIES)] * (np.arange(len(CATEGORIES)) == chosen)
-        against_others -= self.scales[: len(CATEGORIES)] / len(CATEGORIES)
-        by_word = weights @ against_others / np.sqrt(max(len(weights), 1))
+        by_word = weights.astype(np.float32) @ self.word_contrast[chosen] / max(len(weights), 1) ** 0.5
         found = [
             _span("word", weight, text, features, at, at)
             for at, weight in _greatest(by_word, _MOST_EVIDENCE // 2)
@@ -123,12 +123,15 @@ def load_classifier() -> Classifier:
         raise ValueError(f"model {facts['version']} was trained for other features: run `econeura train`")
     dense = np.load(DIRECTORY / "dense.npy", allow_pickle=False)
     categories = dense[:-1, HEADS["category"]]
+    scales = np.array(facts["scales"], dtype=np.float32)
+    against_others = np.eye(len(CATEGORIES), dtype=np.float32) - np.float32(1 / len(CATEGORIES))
     return Classifier(
         version=facts["version"],
         # A plain view: numpy's own class for mapped files costs more than what is read.
         hashed=np.load(DIRECTORY / "hashed.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray),
-        scales=np.array(facts["scales"], dtype=np.float32),
+        scales=scales,
         dense=dense,
         contrast=np.ascontiguousarray((categories - categories.mean(axis=1, keepdims=True)).T),
+        word_contrast=against_others * scales[HEADS["category"]],
         temperature=facts["temperature"],
     )
