@@ -29,6 +29,12 @@ def test_costly_html_takes_bounded_time_and_keeps_its_text(name: str) -> None:
     assert read.notes
 
 
+def test_a_table_cut_by_the_limit_keeps_its_order() -> None:
+    cut = "<table><tr><td>uno</td></tr><tr>"
+    html = "<div>" * (MAX_NESTING_TAGS - cut.count("<")) + cut + "<td>dos</td></tr></table>"
+    assert visible_text(html).text.split() == ["uno", "dos"]
+
+
 def test_ordinary_html_is_left_alone() -> None:
     html = "<div><b>Hola</b><ruby>x<rt>y</rt></ruby></div>" * 30
     assert html.count("<") <= HARMLESS_TAGS

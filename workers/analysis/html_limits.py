@@ -40,9 +40,13 @@ class _Tamer:
         name = tag[2].lower()
         if name in _KEPT:
             return tag[0]
+        cell = ""
         is_block = name in _BLOCKS
         if is_block or name in _INLINE:
             self.nesting += 1
             if self.nesting <= MAX_NESTING_TAGS:
                 return tag[0]
-        return "<br" if is_block or name == "hr" else "<wbr"
+            if self.nesting == MAX_NESTING_TAGS + 1:
+                # Between the cells of a table, a parser looks through all open elements for each further tag.
+                cell = "<td>"
+        return f"{cell}<br" if is_block or name == "hr" else f"{cell}<wbr"
