@@ -13,7 +13,7 @@ from typing import NamedTuple
 from workers.analysis.headers import Address
 
 _FILE = Path(__file__).parent / "model" / "brands.txt"
-_WORD_BREAK = re.compile(r"[^\w.&']+")
+_WORD = re.compile(r"[\w&](?:[\w.&']*[\w&])?")
 # Latin letters beside Greek or Cyrillic ones in one word, accents that no language here writes, mathematical
 # letters, invisible marks inside words.
 _MIXED_WORD = re.compile(
@@ -87,7 +87,7 @@ def _belongs(domain: str, token: str) -> bool:
 
 
 def _brands_in(text: str) -> set[str]:
-    words = [word.strip(".'") for word in _WORD_BREAK.split(text.lower()) if word]
+    words = _WORD.findall(text.lower())
     known, first_words = _load(), _first_words()
     if first_words.isdisjoint(words):
         return set()

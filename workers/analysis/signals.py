@@ -79,6 +79,7 @@ _LIMIT = re.compile(
 )
 _LIMIT_ENDS = ("by ", "before ", "until ", "la ", "las ", "than ")
 _LIMIT_REACH = 24
+_PRESSURE_CHARS = 3_000
 _DIGITS = re.compile(r"\d+")
 _HINT_REACH = 40
 _SINCE_THE_HOUR = re.compile(
@@ -119,8 +120,9 @@ def read_signals(mail: Mail, text: MailText) -> list[float]:
     _sender(mail, found)
     _attachments(mail, found)
     _links(mail, text, found)
-    _layout(mail, text, found)
-    _pressure(text, found)
+    lowered = text.analysed.lower()
+    _layout(mail, text, lowered, found)
+    _pressure(text.analysed[:_PRESSURE_CHARS], lowered[:_PRESSURE_CHARS], found)
     found |= sender_signs(mail.sender)
     opening = text.analysed[len(text.subject) + 1 : len(text.subject) + 1_001]
     found |= opening_signs(mail.sender, text.subject, opening)
@@ -210,7 +212,7 @@ def _links(mail: Mail, text: MailText, found: dict[str, float]) -> None:
     found["link_to_odd_domain"] = float(any(_ODD_DOMAIN.search(host) for host in hosts))
 
 
-def _layout(mail: Mail, text: MailText, found: dict[str, float]) -> None:
+def _layout(mail: Mail, text: MailText, lowered: str, found: dict[str, float]) -> None:
     # With the line break before it.
     lines = text.analysed[len(text.subject) :]
     body = lines[1:]
@@ -227,7 +229,6 @@ def _layout(mail: Mail, text: MailText, found: dict[str, float]) -> None:
     found["question"] = min(body.count("?") / 2, 2.0)
     found["recipient_in_subject"] = float("@" in subject)
     found["question_in_subject"] = float("?" in subject)
-    lowered = text.analysed.lower()
     has_money = any(hint in lowered for hint in _MONEY_HINTS) and _MONEY.search(text.analysed)
     found["money"] = float(bool(has_money))
     if not text.analysed.isascii():
@@ -244,10 +245,8 @@ def _layout(mail: Mail, text: MailText, found: dict[str, float]) -> None:
     found["shouting_line"] = float(_SHOUT.search(lines) is not None)
 
 
-def _pressure(text: MailText, found: dict[str, float]) -> None:
+def _pressure(said: str, lowered: str, found: dict[str, float]) -> None:
     """Faces and times that tell of feeling and hurry; looked for only where a character of theirs stands."""
-    said = text.analysed[:3_000]
-    lowered = said.lower()
     faces = [
         face["glad"] for mark, pattern in _FACES.items() if mark in said for face in pattern.finditer(said)
     ]

@@ -38,7 +38,12 @@ _MONTH_END = re.compile(
     r"\b(?:(?:a |el )?fin(?:al(?:es)?)? de(?:l| este)? mes|(?:the )?end of (?:the |this )?month)(?![^\W_])",
     re.IGNORECASE,
 )
+# What stands right before the words that announce these: a cheap look, where a pattern takes far longer.
 _BEFORE_MONTH = ("de ", "del ", "este ", "of ", "the ", "this ")
+_BEFORE_WEEKDAY = (
+    *("next ", "this ", "last ", "on ", "by ", "until ", "el ", "este ", "próximo ", "proximo ", "pasado "),
+    "del ",
+)
 _NO_DAY = (
     r"de |h\b|horas|weeks?|days?|semanas|días|am\b|pm\b|personas|people|euros|años|o ?clock|of "
     r"|-? ?[A-Za-z]{3,9} \d"
@@ -67,11 +72,12 @@ def find_relative_dates(scan: Scan, today: date) -> Iterator[Found]:
         if found is not None and not _is_morning(text, found):
             yield _found(found, today + timedelta(days=_OFFSETS[found[0].lower()]))
     for at in scan.marks[Mark.UNIT]:
-        found = _around(_DISTANCE, text, at) if _follows(text, at[0], _COUNT_ENDS) else None
+        before = text[max(0, at[0] - 8) : at[0]].lower()
+        found = _around(_DISTANCE, text, at) if before.endswith(_COUNT_ENDS) else None
         value = _at_distance(found, today) if found else None
         if found is not None and value is not None:
             yield _found(found, value)
-        found = _around(_MONTH_END, text, at) if _follows(text, at[0], _BEFORE_MONTH) else None
+        found = _around(_MONTH_END, text, at) if before.endswith(_BEFORE_MONTH) else None
         if found is not None:
             yield _found(
                 found, (today.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
@@ -87,7 +93,8 @@ def find_relative_dates(scan: Scan, today: date) -> Iterator[Found]:
         if found is not None and value is not None:
             yield _found(found, value)
     for at in scan.marks[Mark.WEEKDAY]:
-        found = _around(_WEEKDAY, text, at)
+        before = text[max(0, at[0] - 8) : at[0]].lower()
+        found = _around(_WEEKDAY, text, at) if before.endswith(_BEFORE_WEEKDAY) else None
         if found is not None:
             yield _found(found, _weekday(found, today))
 
@@ -96,11 +103,6 @@ def _around(pattern: re.Pattern[str], text: str, word: tuple[int, int]) -> re.Ma
     """The match that holds a word, looked for close around it."""
     found = pattern.search(text, max(0, word[0] - _REACH_CHARS), word[1] + _REACH_CHARS)
     return found if found and found.start() <= word[0] and found.end() >= word[1] else None
-
-
-def _follows(text: str, at: int, ends: tuple[str, ...]) -> bool:
-    """A cheap look at what stands before a word, where looking for a pattern around it takes far longer."""
-    return text[max(0, at - 8) : at].lower().endswith(ends)
 
 
 def _is_morning(text: str, found: re.Match[str]) -> bool:
