@@ -8,18 +8,12 @@ tried where a word of theirs occurs.
 from __future__ import annotations
 
 import re
-from enum import IntEnum
-from functools import cache
 from typing import Literal, NamedTuple
 
-from workers.analysis.hashing import Words, read_words
+from workers.analysis.entities.scan import Mark, Scan
 from workers.analysis.patterns import any_of, either
-from workers.analysis.vocabulary import Vocabulary
 
 PartKind = Literal["new", "quoted", "forwarded", "signature", "disclaimer"]
-
-
-Hints = frozenset[int]
 
 
 class Part(NamedTuple):
@@ -28,32 +22,6 @@ class Part(NamedTuple):
     kind: PartKind
 
 
-class _Hint(IntEnum):
-    """What a word may belong to."""
-
-    WROTE = 0
-    ORIGINAL = 1
-    FORWARDED = 2
-    HEADER = 3
-    PHONE_FOOTER = 4
-    DISCLAIMER = 5
-    LEGAL_NOTICE = 6
-
-
-_HINT_WORDS = {
-    _Hint.WROTE: "wrote writes escribió escribe escriure escreveu écrit scritto schrieb schreef",
-    _Hint.ORIGINAL: "original originale origine ursprüngliche oorspronkelijk",
-    _Hint.FORWARDED: """
-        forwarded reenviado reenviat encaminhada transféré weitergeleitete inoltrato doorgestuurd
-    """,
-    _Hint.HEADER: "subject asunto betreff objet assunto oggetto assumpte onderwerp",
-    _Hint.PHONE_FOOTER: "enviado enviada sent outlook enviat envoyé meinem inviato verzonden",
-    _Hint.DISCLAIMER: """
-        confidencial confidenciales confidencialidad confidencialmente confidence confident confidential
-        confidentiality confidentially disclaimer imprimir environment print rgpd lopd lopdgdd protección
-    """,
-    _Hint.LEGAL_NOTICE: "legal",
-}
 # The verb ends the line; the line that starts with a date word is looked for backwards from it.
 _WROTE = any_of(r"""
     \b(?:wrote|writes|escribi[óo]|escribe|va escriure|escreveu|a écrit|ha scritto)\s?:[ \t]*$
@@ -153,13 +121,13 @@ _MAX_SIGNATURE_LINES = 10
 _MAX_SIGNATURE_CHARS = 900
 
 
-def split_parts(text: str, start: int, words: Words, quoted: list[tuple[int, int]]) -> list[Part]:
+def split_parts(scan: Scan, start: int, quoted: list[tuple[int, int]]) -> list[Part]:
     """Parts of a body in order, covering it whole.
 
-    The body is what follows in `text` from `start` on, where a line begins; `words` are those of `text`.
-    `quoted`: ranges of it that HTML markup already set apart.
+    The body is what follows in the text from `start` on, where a line begins. `quoted`: ranges of it that
+    HTML markup already set apart.
     """
-    hints = frozenset(_vocabulary().find(words.hashes)[1].tolist())
+    text, hints = scan.text, scan.announced
     history = _history(text, start, hints)
     marks = [Part(begin, end, "quoted") for begin, end in quoted]
     if ">" in text or "|" in text:
@@ -172,7 +140,7 @@ def split_parts(text: str, start: int, words: Words, quoted: list[tuple[int, int
     return _cover(text, start, hints, sorted(marks))
 
 
-def _cover(text: str, start: int, hints: Hints, marks: list[Part]) -> list[Part]:
+def _cover(text: str, start: int, hints: frozenset[int], marks: list[Part]) -> list[Part]:
     """Fill the gaps between marked ranges with what is new; where marks overlap, the first wins."""
     parts: list[Part] = []
     at = start
@@ -188,24 +156,17 @@ def _cover(text: str, start: int, hints: Hints, marks: list[Part]) -> list[Part]
     return parts
 
 
-@cache
-def _vocabulary() -> Vocabulary:
-    return Vocabulary.of(
-        (value, hint) for hint, words in _HINT_WORDS.items() for value in read_words(words).hashes.tolist()
-    )
-
-
-def _history(text: str, body: int, hints: Hints) -> Part:
+def _history(text: str, body: int, hints: frozenset[int]) -> Part:
     """The range from which everything that follows is history or a forwarded mail; empty if there is none."""
     start = len(text)
     kind: PartKind = "quoted"
-    found = _ORIGINAL.search(text, body) if _Hint.ORIGINAL in hints else None
+    found = _ORIGINAL.search(text, body) if Mark.ORIGINAL in hints else None
     if found:
         start = found.start()
-    found = _FORWARDED.search(text, body, start) if _Hint.FORWARDED in hints else None
+    found = _FORWARDED.search(text, body, start) if Mark.FORWARDED in hints else None
     if found:
         start, kind = found.start(), "forwarded"
-    for found in _HEADER_FROM.finditer(text, body, start) if _Hint.HEADER in hints else ():
+    for found in _HEADER_FROM.finditer(text, body, start) if Mark.HEADER in hints else ():
         if len(_HEADER_OTHER.findall(text, found.end(), found.end() + 500)) >= 2:
             start, kind = found.start(), "quoted"
             break
@@ -213,7 +174,7 @@ def _history(text: str, body: int, hints: Hints) -> Part:
     found = _NOTES_HEADER.search(text, body, start) if has_notes else None
     if found:
         start, kind = found.start(), "quoted"
-    for found in _WROTE.finditer(text, body, start) if _Hint.WROTE in hints else ():
+    for found in _WROTE.finditer(text, body, start) if Mark.WROTE in hints else ():
         begin = _attribution_start(text, body, found.start())
         # Quote marks below it: the answer may go on between or under them, so only those lines are history.
         if begin is not None and not text[found.end() : found.end() + 12].lstrip().startswith((">", "|")):
@@ -246,10 +207,10 @@ def _with_attribution(text: str, body: int, start: int) -> int:
     return line if line < end < line + 200 and text[end - 1] == ":" else start
 
 
-def _split_footers(text: str, hints: Hints, start: int, end: int) -> list[Part]:
+def _split_footers(text: str, hints: frozenset[int], start: int, end: int) -> list[Part]:
     """Split a new part into what is said, the signature and the legal footer."""
     legal_start = end
-    for hint, pattern in ((_Hint.DISCLAIMER, _DISCLAIMER), (_Hint.LEGAL_NOTICE, _LEGAL_NOTICE)):
+    for hint, pattern in ((Mark.DISCLAIMER, _DISCLAIMER), (Mark.LEGAL_NOTICE, _LEGAL_NOTICE)):
         legal = pattern.search(text, start, legal_start) if hint in hints else None
         # A mail may be about confidentiality; a footer comes last and after something else.
         if legal and legal.start() > start:
@@ -263,12 +224,12 @@ def _split_footers(text: str, hints: Hints, start: int, end: int) -> list[Part]:
     return [part for part in parts if part.end > part.start]
 
 
-def _signature_start(text: str, hints: Hints, start: int, end: int) -> int:
+def _signature_start(text: str, hints: frozenset[int], start: int, end: int) -> int:
     best = end
     mark = _SIGNATURE_MARK.search(text, start - 1, end)
     if mark and mark.start() >= start:
         best = mark.start() + 1
-    footer = _PHONE_FOOTER.search(text, start, end) if _Hint.PHONE_FOOTER in hints else None
+    footer = _PHONE_FOOTER.search(text, start, end) if Mark.PHONE_FOOTER in hints else None
     if footer and footer.start() > start:
         best = min(best, footer.start())
     closings = list(_CLOSING.finditer(text, max(start, best - _MAX_SIGNATURE_CHARS) - 1, best))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from itertools import chain
 
+from workers.analysis.entities.scan import Mark
 from workers.analysis.impersonation import opening_signs, sender_signs
 from workers.analysis.mail import Mail
 from workers.analysis.text import MailText
@@ -72,7 +73,6 @@ _HOURS_LEFT_HINTS = (" hour", " min", " hora", " half", " media")
 # An hour, and the words right before it that make it a limit.
 _HOUR = re.compile(r"[0-9](?:[0-9])?(?:[:.]\d\d| ?[ap]\.?m| ?h\b|(?= today| hoy|[.,]))")
 _MIDDAY = re.compile(r"noon|midday|mediodía")
-_MIDDAY_HINTS = ("noon", "midday", "mediodía")
 _HOURS_OF_A_DAY = 24
 _LIMIT = re.compile(
     r"\b(?:by|before|until|antes de las?|hasta las?|para las?|no later than|a más tardar a las?) \Z"
@@ -122,7 +122,8 @@ def read_signals(mail: Mail, text: MailText) -> list[float]:
     _links(mail, text, found)
     lowered = text.analysed.lower()
     _layout(mail, text, lowered, found)
-    _pressure(text.analysed[:_PRESSURE_CHARS], lowered[:_PRESSURE_CHARS], found)
+    said, lowered = text.analysed[:_PRESSURE_CHARS], lowered[:_PRESSURE_CHARS]
+    _pressure(said, lowered, text.places.announced, found)
     found |= sender_signs(mail.sender)
     opening = text.analysed[len(text.subject) + 1 : len(text.subject) + 1_001]
     found |= opening_signs(mail.sender, text.subject, opening)
@@ -245,7 +246,7 @@ def _layout(mail: Mail, text: MailText, lowered: str, found: dict[str, float]) -
     found["shouting_line"] = float(_SHOUT.search(lines) is not None)
 
 
-def _pressure(said: str, lowered: str, found: dict[str, float]) -> None:
+def _pressure(said: str, lowered: str, announced: frozenset[int], found: dict[str, float]) -> None:
     """Faces and times that tell of feeling and hurry; looked for only where a character of theirs stands."""
     faces = [
         face["glad"] for mark, pattern in _FACES.items() if mark in said for face in pattern.finditer(said)
@@ -255,11 +256,15 @@ def _pressure(said: str, lowered: str, found: dict[str, float]) -> None:
         glad |= _GLAD_EMOJI.search(said) is not None
         sad |= _SAD_EMOJI.search(said) is not None
     found["glad_face"], found["sad_face"] = float(glad), float(sad)
-    found["hours_left"] = float(_occurs_near(_HOURS_LEFT, lowered, _HOURS_LEFT_HINTS))
-    found["since_the_hour"] = float(_occurs_near(_SINCE_THE_HOUR, lowered, _SINCE_HINTS))
+    found["hours_left"] = float(
+        Mark.HOURS_LEFT in announced and _occurs_near(_HOURS_LEFT, lowered, _HOURS_LEFT_HINTS)
+    )
+    found["since_the_hour"] = float(
+        Mark.SINCE_THE_HOUR in announced and _occurs_near(_SINCE_THE_HOUR, lowered, _SINCE_HINTS)
+    )
     hours = chain(
         _HOUR.finditer(lowered),
-        _MIDDAY.finditer(lowered) if any(hint in lowered for hint in _MIDDAY_HINTS) else (),
+        _MIDDAY.finditer(lowered) if Mark.MIDDAY in announced else (),
     )
     found["by_the_hour"] = float(any(map(_is_limit, hours)))
 

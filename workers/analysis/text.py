@@ -7,6 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
+from workers.analysis.entities.scan import Scan, scan
 from workers.analysis.hashing import Words, read_words
 from workers.analysis.html import HtmlText, visible_text
 from workers.analysis.mail import Mail
@@ -31,11 +32,12 @@ _FORWARD_PREFIX = re.compile(r"^\s{0,5}(?:rv|fw|fwd|wg|tr|enc|i|reenv|reenviado)
 class MailText:
     """`full` is what spans count in: subject, a line break, the body's text. `analysed` is what decides.
 
-    `pieces`: (offset in `analysed`, offset in `full`) of each run copied from one to the other.
+    `places`: where in `full` a closer look is worth it. `pieces`: (offset in `analysed`, offset in `full`) of
+    each run copied from one to the other.
     """
 
     full: str
-    words: Words
+    places: Scan
     body_start: int
     parts: tuple[Part, ...]
     analysed: str
@@ -73,15 +75,16 @@ def read_text(mail: Mail) -> MailText:
     start = len(subject) + 1
     full = f"{subject}\n{body}"
     words = read_words(full)
+    places = scan(full, words)
     quoted = [(start + a, start + b) for a, b in markup.quoted] if markup else []
-    parts = tuple(split_parts(full, start, words, quoted))
+    parts = tuple(split_parts(places, start, quoted))
     bare, is_reply, is_forward = _bare_subject(subject)
     analysed, pieces = _analysed(full, len(subject) - len(bare), len(subject), parts)
     if markup:
         notes += markup.notes
     return MailText(
         full,
-        words,
+        places,
         start,
         parts,
         analysed,

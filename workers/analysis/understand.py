@@ -113,7 +113,7 @@ def _entities(text: MailText, language: str, today: date) -> tuple[Entity, ...]:
             found.end,
             text.is_quoted(found.start),
         )
-        for found in find_entities(text.full, text.words, language, today)
+        for found in find_entities(text.places, language, today)
     )
 
 

@@ -13,21 +13,20 @@ from workers.analysis.entities.found import Found
 from workers.analysis.entities.identifiers import find_ibans, find_vat_ids
 from workers.analysis.entities.phones import find_phones
 from workers.analysis.entities.references import find_references
-from workers.analysis.entities.scan import scan
-from workers.analysis.hashing import Words
+from workers.analysis.entities.scan import Scan, scan
 
 MAX_PER_TYPE = 200
 
-__all__ = ["MAX_PER_TYPE", "Found", "find_entities"]
+__all__ = ["MAX_PER_TYPE", "Found", "find_entities", "scan"]
 
 
-def find_entities(text: str, words: Words, language: str, today: date) -> list[Found]:
-    """Entities of `text` in its order, none overlapping; at most MAX_PER_TYPE of a type.
+def find_entities(places: Scan, language: str, today: date) -> list[Found]:
+    """Entities of a text in its order, none overlapping; at most MAX_PER_TYPE of a type.
 
-    `words` are those of `text`. `language` decides how "03/04/2026" is read and which country a phone number
+    `language` decides how "03/04/2026" is read and which country a phone number
     without prefix belongs to; `today` is the day of the mail, which relative dates count from.
     """
-    places = scan(text, words)
+    text = places.text
     taken = bytearray(len(text))
     kept: list[Found] = []
     # The surest first: digits inside an IBAN are no phone, a date is no order number.

@@ -1,8 +1,8 @@
-"""One pass over a text that finds the few places where an entity may be: digits, and words that announce one.
+"""One pass over a text that finds the few places where a closer look is worth it: digits, and words that
+announce an entity, a quotation or a deadline.
 
 Everything else looks only around these places, so that the cost of a mail without numbers is next to
-nothing and
-that of a hostile one stays in proportion to its length.
+nothing and that of a hostile one stays in proportion to its length.
 """
 
 from __future__ import annotations
@@ -47,6 +47,37 @@ class Mark(IntEnum):
     UNIT = 3
     CURRENCY = 4
     REFERENCE = 5
+    # For quoting.py: what lies beyond is history, forwarded mail, a signature or a legal footer.
+    WROTE = 6
+    ORIGINAL = 7
+    FORWARDED = 8
+    HEADER = 9
+    PHONE_FOOTER = 10
+    DISCLAIMER = 11
+    LEGAL_NOTICE = 12
+    # For signals.py: how little time there is.
+    HOURS_LEFT = 13
+    SINCE_THE_HOUR = 14
+    MIDDAY = 15
+
+
+_OTHER_WORDS = {
+    Mark.WROTE: "wrote writes escribió escribe escriure escreveu écrit scritto schrieb schreef",
+    Mark.ORIGINAL: "original originale origine ursprüngliche oorspronkelijk",
+    Mark.FORWARDED: """
+        forwarded reenviado reenviat encaminhada transféré weitergeleitete inoltrato doorgestuurd
+    """,
+    Mark.HEADER: "subject asunto betreff objet assunto oggetto assumpte onderwerp",
+    Mark.PHONE_FOOTER: "enviado enviada sent outlook enviat envoyé meinem inviato verzonden",
+    Mark.DISCLAIMER: """
+        confidencial confidenciales confidencialidad confidencialmente confidence confident confidential
+        confidentiality confidentially disclaimer imprimir environment print rgpd lopd lopdgdd protección
+    """,
+    Mark.LEGAL_NOTICE: "legal",
+    Mark.HOURS_LEFT: "hour hours min mins minute minutes hora horas minuto minutos half media",
+    Mark.SINCE_THE_HOUR: "since desde minutes minutos now ahora momento",
+    Mark.MIDDAY: "noon midday mediodía",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +89,8 @@ class Scan:
     long_numbers: list[Span]
     """Those of `digits` that with their neighbours, one mark between, make up at least six digits."""
     marks: list[list[Span]]
+    announced: frozenset[int]
+    """Those of Mark that occur."""
 
 
 def scan(text: str, words: Words) -> Scan:
@@ -65,10 +98,11 @@ def scan(text: str, words: Words) -> Scan:
     hits, kinds = _announcing().find(words.hashes)
     marks: list[list[Span]] = [[] for _ in Mark]
     starts, ends = words.text_starts[hits].tolist(), words.text_ends[hits].tolist()
-    for start, end, kind in zip(starts, ends, kinds.tolist(), strict=True):
-        marks[kind].append((start, end))
+    marked = kinds.tolist()
+    for start, end, mark in zip(starts, ends, marked, strict=True):
+        marks[mark].append((start, end))
     digits = _digit_runs(words)
-    return Scan(text, digits, list(_long(text, digits)), marks)
+    return Scan(text, digits, list(_long(text, digits)), marks, frozenset(marked))
 
 
 def _digit_runs(words: Words) -> list[Span]:
@@ -105,6 +139,7 @@ def _announcing() -> Vocabulary:
         (Mark.UNIT, _UNIT_WORDS.split()),
         (Mark.CURRENCY, CURRENCY_WORDS),
         (Mark.REFERENCE, _REFERENCE_WORDS.split()),
+        *((mark, words.split()) for mark, words in _OTHER_WORDS.items()),
     ]
     return Vocabulary.of(
         (value, mark)

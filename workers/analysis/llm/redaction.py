@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
-from workers.analysis.entities import find_entities
+from workers.analysis.entities import find_entities, scan
 from workers.analysis.entities.found import Found, Value
 from workers.analysis.hashing import read_words
 from workers.analysis.llm.spelling import folded, is_bounded, plain
@@ -76,7 +76,7 @@ class Redactor:
         return self._until_nothing_is_found(_REPEATED_MARK.sub(r"\1", text))
 
     def _found(self, text: str) -> list[Found]:
-        entities = find_entities(text, read_words(text), self.language, self.today)
+        entities = find_entities(scan(text, read_words(text)), self.language, self.today)
         return [found for found in entities if "[" not in text[found.start : found.end]]
 
     def _until_nothing_is_found(self, text: str) -> str:

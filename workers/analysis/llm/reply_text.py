@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from workers.analysis.entities import find_entities
+from workers.analysis.entities import find_entities, scan
 from workers.analysis.hashing import read_words
 from workers.errors import NoAnswer
 
@@ -47,7 +47,7 @@ def _plain(text: str) -> str:
 
 
 def _to_click_or_call(text: str) -> set[str]:
-    entities = find_entities(text, read_words(text), "und", datetime.now(UTC).date())
+    entities = find_entities(scan(text, read_words(text)), "und", datetime.now(UTC).date())
     contacts = {text[one.start : one.end].lower() for one in entities if one.type in _CONTACTS}
     pieces = {word.lower().strip(".,;:()") for word in text.split() if _TO_CLICK.search(word)}
     return contacts | pieces
