@@ -10,9 +10,9 @@ from workers.analysis.mail import mail_from_row
 from workers.analysis.text import read_text
 
 
-def shown(body: str, subject: str = "") -> dict[str, float]:
+def shown(body: str, subject: str = "", sender: str = "") -> dict[str, float]:
     """The named features of a mail that are not zero."""
-    mail = mail_from_row({"subject": subject, "body": body})
+    mail = mail_from_row({"subject": subject, "body": body, "from": sender})
     dense = read_features(mail, read_text(mail)).dense
     return {name: float(value) for name, value in zip(dense_names(), dense, strict=True) if value}
 
@@ -78,3 +78,20 @@ def test_what_is_urgent_is_so_however_long_the_mail() -> None:
     assert long["concept.urgent"] < short["concept.urgent"] / 2
     assert long["concept.urgent.occurs"] == short["concept.urgent.occurs"] > 0
     assert "urgent" in load_lexicon().names
+
+
+@pytest.mark.parametrize(
+    ("sender", "sign"),
+    [
+        ("Accounts Receivable <billing@northwind.example>", None),
+        ("Facturación <administracion@maderas.example>", None),
+        ("Raúl Menéndez <rmenendez@energia.example>", None),
+        ("Energía Clara <r.m@energiaclara.example>", None),
+        ("Marta Olmedo <compras@hotel.example>", "name_apart_from_mailbox"),
+        ("Mercado Pago <x91@brightplan.example>", "name_apart_from_domain"),
+        ("Theresa Wells <kdv@brightplan.example>", "name_apart_from_domain"),
+    ],
+)
+def test_who_writes_under_a_name_that_the_address_does_not_know(sender: str, sign: str | None) -> None:
+    apart = {name for name in shown("Good morning", sender=sender) if name.startswith("sign.name_apart")}
+    assert apart == ({f"sign.{sign}"} if sign else set())

@@ -9,8 +9,8 @@ import pytest
 
 from workers.analysis.fitting import best_temperature, careful_temperature
 from workers.analysis.model.classifier import HEADS
-from workers.analysis.train import dataset_of, fit, labels_of, write
-from workers.analysis.training_data import corpus_examples
+from workers.analysis.train import FOLDS, dataset_of, fit, fold_of, labels_of, write
+from workers.analysis.training_data import bare_examples, corpus_examples
 
 
 def test_the_same_mails_give_the_same_model_to_the_bit(tmp_path: Path) -> None:
@@ -31,6 +31,17 @@ def test_what_is_known_only_not_to_be_spam_may_be_anything_else() -> None:
     labels = labels_of(examples, "category")
     assert labels.allowed.sum(axis=1).tolist() == [7, 7, 7]
     assert set(HEADS) == {"category", "urgency", "sentiment"}
+
+
+def test_what_is_left_of_a_mail_is_judged_by_none_that_saw_the_whole() -> None:
+    whole = list(corpus_examples())[::50]
+    bare = list(bare_examples(whole))
+    assert [fold_of(example) for example in bare] == [fold_of(example) for example in whole]
+    assert {fold_of(example) for example in whole} == set(range(FOLDS))
+    for before, after in zip(whole, bare, strict=True):
+        assert after.is_bare and after.category == before.category and after.weight < before.weight
+        assert after.row["body"] == before.row["body"]
+        assert not (after.row["subject"] and after.row["from"]), "something is missing"
 
 
 @pytest.mark.parametrize("wanted", [0.9, 0.95, 0.98])

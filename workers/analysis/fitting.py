@@ -17,7 +17,8 @@ from scipy.optimize import minimize  # type: ignore[import-untyped]
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
 Matrix = NDArray[np.float64]
-_JITTER = 1e-6
+# Mails that are nearly the same would make the Gram matrix singular.
+_JITTER = 1e-4
 
 
 @dataclass(frozen=True, slots=True)

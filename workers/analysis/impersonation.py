@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import combining, normalize
 
 from workers.analysis.headers import Address
 
@@ -31,6 +32,17 @@ _OVERRIDES = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _VOWELS = re.compile(r"[aeiouy]")
 _LABEL_RUN = re.compile(r"[a-z0-9]{7,}")
 _SENDERS_HELD = 2_000
+_NAME_WORD = re.compile(r"[^\W\d_]{3,}")
+# Shared mailboxes and departments: who writes as "Accounts Receivable", or from "compras@", hides nothing.
+_ROLE = re.compile(
+    r"accounts?|admin|aftersales|alert|atencion|aviso|ayuda|billing|boletin|booking|careers|client|cobro"
+    r"|comercial|compra|comunicacion|conta|contact|control|customer|department|departamento|direccion|dpto"
+    r"|enquiries|equipo|event|expedicion|factura|finance|finanzas|gestion|hello|help|hola|incidencia|info|invoice|jobs|laboral"
+    r"|logistica|market|news|no_?reply|noresponder|notific|office|oficina|operac|operation|order|payable|payment"
+    r"|payroll|pedido|people|postventa|prensa|press|procure|purchas|receivable|recepcion|reception|recruit|recursos"
+    r"|redaccion|reserva|rrhh|sales|secretar|security|seguridad|service|servicio|shipping|soporte|support|team"
+    r"|tesoreria|the\b|ventas|warehouse"
+)
 
 
 class _Brand(NamedTuple):
@@ -48,8 +60,8 @@ def sender_signs(sender: Address) -> Mapping[str, float]:
         "brand_in_name_not_domain": _foreign(_brands_in(sender.name), domain),
         "random_sender": float(_is_random(sender.address.partition("@")[0].lower())),
         "random_domain": float(any(map(_is_random, domain.split(".")[:-1]))),
-        "name_apart_from_domain": float(_is_apart(sender)),
         "decorated_name": float(any(ord(char) > 0x2190 for char in sender.name) or "___" in sender.name),
+        **_apart(sender),
     }
 
 
@@ -107,12 +119,21 @@ def _is_random(label: str) -> bool:
     return False
 
 
-def _is_apart(sender: Address) -> bool:
+def _apart(sender: Address) -> dict[str, float]:
     """Whether none of the words of the display name stands in the address: staff of a firm usually
-    share one."""
-    words = [word for word in re.findall(r"[^\W\d_]{3,}", sender.name.lower()) if word not in ("the", "team")]
-    address = sender.address.lower()
-    return bool(words) and bool(address) and not any(word[:5] in address for word in words)
+    share one. Names of departments say nothing; a person may well write from a shared mailbox."""
+    address = _plain(sender.address)
+    words = [word for word in _NAME_WORD.findall(_plain(sender.name)) if not _ROLE.match(word)]
+    if not words or not address or any(word[:5] in address for word in words):
+        return {}
+    return {"name_apart_from_mailbox" if _ROLE.match(address) else "name_apart_from_domain": 1.0}
+
+
+def _plain(text: str) -> str:
+    """Small letters without accents: addresses have none."""
+    if text.isascii():
+        return text.lower()
+    return "".join(char for char in normalize("NFD", text.lower()) if not combining(char))
 
 
 @cache

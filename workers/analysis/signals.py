@@ -20,8 +20,8 @@ link_to_raw_ip link_text_differs link_to_odd_domain short_link many_images hidde
 capitals_in_subject exclamations exclamation_in_subject question question_in_subject money emoji
 emoji_in_subject very_short short long very_long greets_by_name no_subject
 brand_in_name_not_domain brand_in_text_not_domain look_alike_letters false_capitals direction_override
-random_sender random_domain name_apart_from_domain decorated_name recipient_in_subject many_digits_in_sender
-numbered_list shouting_line blank
+random_sender random_domain name_apart_from_domain name_apart_from_mailbox decorated_name recipient_in_subject
+many_digits_in_sender numbered_list shouting_line blank
 glad_face sad_face hours_left by_the_hour since_the_hour
 """
 NAMES = tuple(_ALL_NAMES.split())

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import orjson
@@ -31,7 +32,13 @@ from workers.analysis.mail import mail_from_row
 from workers.analysis.model.classifier import COLUMNS, DIRECTORY, HEADS
 from workers.analysis.text import read_text
 from workers.analysis.train_language import train_language
-from workers.analysis.training_data import CORPUS_SOURCE, Example, corpus_examples, outside_examples
+from workers.analysis.training_data import (
+    CORPUS_SOURCE,
+    Example,
+    bare_examples,
+    corpus_examples,
+    outside_examples,
+)
 from workers.analysis.understand import FLOOR
 
 SEED = 7
@@ -40,8 +47,10 @@ FOLDS = 5
 SPAM_WEIGHT = 1.6
 # What may be acted on (a confidence of FLOOR or more) is to be right so often, in each language.
 SURE_PRECISION = 0.96
+# Of fewer mails of a language the share of right ones is luck.
+_ENOUGH_TO_TELL = 200
 # Found by cross-validation on the corpus.
-PENALTIES = {"category": Penalty(0.05, 0.4), "urgency": Penalty(0.1, 0.5), "sentiment": Penalty(0.3, 1.0)}
+PENALTIES = {"category": Penalty(0.05, 0.6), "urgency": Penalty(0.1, 0.5), "sentiment": Penalty(0.3, 1.0)}
 # What is known beforehand (RFCs, practice with mail, the meaning of words); the mails only correct it.
 PRIOR: dict[str, dict[str, float]] = {
     "sign.list_unsubscribe": {"newsletter": 1.2, "personal": -1.0, "support": -0.5, "calendar": -0.5},
@@ -102,11 +111,13 @@ class Trained:
 
 def train(data: Path | None, output: Path = DIRECTORY) -> Trained:
     """Train on the corpus, and on the allowed rows of `data` if given; write the model to `output`."""
-    examples = [*corpus_examples(), *(outside_examples(data) if data else ())]
+    corpus = list(corpus_examples())
+    outside = list(outside_examples(data)) if data else []
+    examples = [*corpus, *bare_examples(corpus), *outside]
     mails = dataset_of([example.row for example in examples])
     trained = fit(examples, mails)
     write(trained, mails, output, _fingerprint(examples))
-    train_language(examples[::7], output)
+    train_language([*corpus, *outside][::7], output)
     return trained
 
 
@@ -182,27 +193,33 @@ def _prior(columns: slice) -> Matrix:
     return prior
 
 
+def fold_of(example: Example) -> int:
+    """The part of the cross-validation that judges a mail of the corpus, and what is left of it when bare;
+    -1 for the mails of others, which only teach."""
+    if example.source != CORPUS_SOURCE:
+        return -1
+    return crc32(f"{SEED} {example.row['id']}".encode()) % FOLDS
+
+
 def _calibrate(name: str, examples: Sequence[Example], mails: Dataset, labels: Labels) -> float:
     """Temperature by cross-validation over our own mails: outside sources are too alike to tell doubt."""
-    ours = np.array(
-        [
-            examples[at].source == CORPUS_SOURCE and getattr(examples[at], name) is not None
-            for at in labels.which
-        ]
-    )
-    folds = np.where(ours, np.random.default_rng(SEED).integers(0, FOLDS, len(ours)), -1)
+    known = [examples[at] for at in labels.which]
+    folds = np.array([fold_of(example) for example in known])
+    ours = np.array([not example.is_bare and getattr(example, name) is not None for example in known])
+    ours &= folds >= 0
     scores = np.zeros(labels.allowed.shape)
     for fold in range(FOLDS):
-        outside = np.flatnonzero(folds == fold)
+        judged = np.flatnonzero(ours & (folds == fold))
         head = fit_named(name, mails, labels.take(np.flatnonzero(folds != fold)))
-        scores[outside] = head.scores(mails, labels.which[outside])
+        scores[judged] = head.scores(mails, labels.which[judged])
     truth = labels.allowed[ours].argmax(axis=1)
     if name != "category":
         return best_temperature(scores[ours], truth)
     # Mail of other origin than ours is always harder: what may act on it is held to more than our average.
-    spoken = np.array([examples[at].language for at in labels.which[ours]])
-    languages = [spoken == language for language in sorted(set(spoken))]
-    return careful_temperature(scores[ours], truth, languages, FLOOR, SURE_PRECISION)
+    spoken = np.array([known[at].language for at in np.flatnonzero(ours)])
+    groups = [spoken == language for language in sorted(set(spoken))]
+    enough = [group for group in groups if group.sum() >= _ENOUGH_TO_TELL]
+    return careful_temperature(scores[ours], truth, enough or groups, FLOOR, SURE_PRECISION)
 
 
 def write(trained: Trained, mails: Dataset, output: Path, fingerprint: str) -> None:

@@ -16,22 +16,29 @@ from workers.analysis.evaluation.judged import HEADS, LABELS, Judged, Known, kno
 from workers.analysis.fitting import Dataset, Head
 from workers.analysis.model import load_classifier
 from workers.analysis.model.classifier import softmax
-from workers.analysis.train import SEED, dataset_of, fit_named, labels_of
-from workers.analysis.training_data import SOURCES, Example, corpus_examples, outside_examples, outside_rows
+from workers.analysis.train import FOLDS, dataset_of, fit_named, fold_of, labels_of
+from workers.analysis.training_data import (
+    SOURCES,
+    Example,
+    bare_examples,
+    corpus_examples,
+    outside_examples,
+    outside_rows,
+)
 from workers.analysis.understand import FLOOR
 
-FOLDS = 5
 CORPUS = "own corpus"
 
 
 def cross_validated() -> Iterator[Judged]:
     """Every mail of the corpus, judged by a model that learned from the other folds alone."""
-    examples = list(corpus_examples())
+    corpus = list(corpus_examples())
+    examples = [*corpus, *bare_examples(corpus)]
     mails = dataset_of([example.row for example in examples])
-    folds = np.random.default_rng(SEED).permutation(len(examples)) % FOLDS
+    folds = np.array([fold_of(example) for example in examples])
     for fold in range(FOLDS):
         others = np.flatnonzero(folds != fold)
-        inside = np.flatnonzero(folds == fold)
+        inside = np.flatnonzero(folds[: len(corpus)] == fold)
         heads = _fit([examples[at] for at in others], mails, others)
         yield from _judge(heads, mails, inside, [known_of(examples[at].row, CORPUS) for at in inside])
 
@@ -39,6 +46,7 @@ def cross_validated() -> Iterator[Judged]:
 def left_out(data: Path) -> Iterator[Judged]:
     """Every row of a source that the model learns from, judged by a model without that source."""
     corpus = list(corpus_examples())
+    corpus += list(bare_examples(corpus))
     outside = [row for row in outside_rows(data) if row["source"] in SOURCES]
     mails = dataset_of([example.row for example in corpus] + outside)
     place = {row["id"]: len(corpus) + at for at, row in enumerate(outside)}
