@@ -10,7 +10,7 @@ import pytest
 from workers.analysis.fitting import best_temperature, careful_temperature
 from workers.analysis.model.classifier import HEADS
 from workers.analysis.train import FOLDS, dataset_of, fit, fold_of, labels_of, write
-from workers.analysis.training_data import bare_examples, corpus_examples
+from workers.analysis.training_data import bare_examples, corpus_examples, rows_set_apart
 
 
 def test_the_same_mails_give_the_same_model_to_the_bit(tmp_path: Path) -> None:
@@ -31,6 +31,13 @@ def test_what_is_known_only_not_to_be_spam_may_be_anything_else() -> None:
     labels = labels_of(examples, "category")
     assert labels.allowed.sum(axis=1).tolist() == [7, 7, 7]
     assert set(HEADS) == {"category", "urgency", "sentiment"}
+
+
+def test_nothing_is_learned_from_the_mails_set_apart() -> None:
+    learned = {example.row["body"] for example in corpus_examples()}
+    apart = list(rows_set_apart())
+    assert len(apart) >= 180 and {row["language"] for row in apart} == {"en", "es"}
+    assert not learned & {row["body"] for row in apart}
 
 
 def test_what_is_left_of_a_mail_is_judged_by_none_that_saw_the_whole() -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from workers.analysis.features import BITS, Features, dense_names, read_features
 from workers.analysis.fitting import (
@@ -114,10 +115,12 @@ def train(data: Path | None, output: Path = DIRECTORY) -> Trained:
     corpus = list(corpus_examples())
     outside = list(outside_examples(data)) if data else []
     examples = [*corpus, *bare_examples(corpus), *outside]
-    mails = dataset_of([example.row for example in examples])
-    trained = fit(examples, mails)
-    write(trained, mails, output, _fingerprint(examples))
-    train_language([*corpus, *outside][::7], output)
+    # Threads would add up in an order of their own: the last bits would depend on the machine's cores.
+    with threadpool_limits(limits=1):
+        mails = dataset_of([example.row for example in examples])
+        trained = fit(examples, mails)
+        write(trained, mails, output, _fingerprint(examples))
+        train_language([*corpus, *outside][::7], output)
     return trained
 
 

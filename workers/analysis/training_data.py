@@ -78,6 +78,13 @@ def corpus_examples(directory: Path = CORPUS) -> Iterator[Example]:
                 )
 
 
+def rows_set_apart() -> Iterator[dict[str, Any]]:
+    """Mails of our own writing by somebody who saw no others, for evaluation; never trained on."""
+    for path in sorted((CORPUS / "checks").glob("apart-*.jsonl")):
+        for line in path.read_bytes().splitlines():
+            yield {"source": "set apart", **orjson.loads(line)}
+
+
 def bare_examples(examples: Iterable[Example]) -> Iterator[Example]:
     """Our own mails over again, without sender and headers or without the subject: notes, forms and exports
     lack these, and no class may be known by what they lack."""

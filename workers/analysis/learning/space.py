@@ -25,6 +25,8 @@ _NAMED_SHARE = 0.6
 _LEAST_SPREAD = 0.1
 _MOST_SPREADS = 3.0
 _PER_GROUP = 12
+# Smaller groups are no language or category of ordinary mail: the frauds of other languages.
+_FEWEST_OF_A_GROUP = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Space:
 
 @cache
 def ordinary_mail() -> tuple[Signature, ...]:
-    """Mails of the corpus, some of each language and category, from short to long."""
+    """Mails of the corpus, some of each language and category that it has enough of, from short to long."""
 
     def group(example: Example) -> tuple[str, str]:
         return example.language, example.category or ""
@@ -60,7 +62,8 @@ def ordinary_mail() -> tuple[Signature, ...]:
     chosen: list[Example] = []
     for _, members in groupby(sorted(corpus_examples(), key=group), key=group):
         by_length = sorted(members, key=length)
-        chosen += [by_length[int(at)] for at in np.linspace(0, len(by_length) - 1, _PER_GROUP)]
+        if len(by_length) >= _FEWEST_OF_A_GROUP:
+            chosen += [by_length[int(at)] for at in np.linspace(0, len(by_length) - 1, _PER_GROUP)]
     return tuple(signature_of(mail_from_row(example.row)) for example in chosen)
 
 
