@@ -59,7 +59,7 @@ def test_an_outcome_that_comes_in_before_sleep_is_not_slept_over(broker: Broker)
     # The ring of that message is heard, too; from here on all is quiet.
     assert intake.next(0.3) is None
     # As after a flush, when single outcomes were not worth waking for.
-    intake._enough = 64
+    intake._outcomes.enough = 64
     line.late = delivery
     assert intake.next(1) is None
     assert broker.stats().running == 0

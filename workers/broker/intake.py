@@ -8,18 +8,17 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from workers.broker.delivery import Delivery
-from workers.broker.hand import Hand, Taken, report_refused
+from workers.broker.hand import Hand, Taken
 from workers.broker.leases import LeaseThread
+from workers.broker.outcomes import Outcomes
 from workers.broker.pace import Pace
 from workers.broker.prefetch import Prefetch
 from workers.broker.scripts import TROUBLE
-from workers.broker.source import Source
+from workers.broker.source import LINGER_S, Source
 from workers.broker.work_queue import Ready, WorkQueue
 from workers.logs import get_logger
 
 log = get_logger("broker")
-_LINGER_S = 0.002
-"""An outcome may wait so long for others to share its call."""
 _BUSY_RATE = 500
 _UNSTARTED_S = 0.1
 
@@ -50,10 +49,9 @@ class Intake:
         self._prefetch = Prefetch(threads)
         self._pace = Pace(threads)
         self._ready: deque[Delivery] = deque()
-        self._settled: deque[Delivery] = deque()
+        self._outcomes = Outcomes(self._wake)
         self._outstanding = 0
         """Deliveries given to dramatiq, or about to be, whose end was not collected yet."""
-        self._enough = 1
         self.is_draining = False
         self._is_consumed = False
         self._checked_at = 0.0
@@ -77,9 +75,7 @@ class Intake:
 
     def settle(self, delivery: Delivery) -> None:
         """A delivery is over, its outcome is on it. Redis hears of it with the next exchange."""
-        self._settled.append(delivery)
-        if len(self._settled) >= self._enough and not self._wake.is_set():
-            self._wake.set()
+        self._outcomes.add(delivery)
 
     def _refuse(self, delivery: Delivery) -> None:
         delivery.outcome = "given_back"
@@ -109,15 +105,8 @@ class Intake:
         self._leases.stop()
         for source in self._sources:
             source.bell.stop()
-            try:
-                with self._lock:
-                    given_back = source.hand.leave()
-            except TROUBLE as trouble:
-                # The lease runs out, and another worker gives back what we held.
-                log.warning("left without saying so", error=str(trouble))
-            else:
-                if given_back:
-                    log.info("messages given back at stop", count=given_back)
+            with self._lock:
+                source.leave()
 
     def _work_until(self, end: float) -> None:
         while not self._ready:
@@ -159,23 +148,14 @@ class Intake:
             self._wake.set()
 
     def _collect(self, now: float) -> None:
-        """Sort what the threads finished to the hands it belongs to."""
+        """Take in what the threads finished."""
         was_full = self._outstanding >= self._threads
         if was_full:
             self._pace.note_full(now)
-        finished, refused = len(self._settled), 0
-        for _ in range(finished):
-            delivery = self._settled.popleft()
-            hand = delivery.hand
-            if delivery.lease != hand.lease:
-                refused += delivery.outcome != "given_back"  # never started, nothing is lost
-                continue
-            hand.outbox.append(delivery.settled(delivery.outcome or "done"))
+        finished = self._outcomes.sort()
         self._outstanding -= finished
         for source in self._sources:
             source.note_pending(now)
-        if refused:
-            report_refused(refused)
         self._prefetch.note(finished, was_full=was_full, now=now)
 
     def _serve(self, source: Source, now: float) -> None:
@@ -187,8 +167,7 @@ class Intake:
         take = self._may_take(source, now)
         if room <= 0 and source.is_called(now):
             source.call_another()
-        lingered = source.pending_since and now - source.pending_since >= _LINGER_S
-        if take or lingered or source.backoff_s or hand.is_fenced or (hand.outbox and self.is_draining):
+        if take or source.is_overdue(now) or (hand.outbox and self.is_draining):
             sharers = max(sum(each.is_open for each in self._sources), 1)
             room = min(room, self._pace.allows(now, self.line.run_s))
             self._exchange(source, -(-room // sharers) if take else 0)
@@ -230,15 +209,8 @@ class Intake:
 
     def _answer_the_door(self, source: Source) -> bool:
         """Take in what the doorbell brought along; False if the consumer's thread has to look after it."""
-        heard = source.bell.heard()
-        if heard is None:
-            return False
-        call, reply = heard
-        if reply is None or isinstance(reply, Exception):
-            source.hand.not_heard(call)
-            return False
-        taken = source.hand.heard(call, reply)
-        if taken is None or not taken.mode:
+        taken = source.taken_at_bell()
+        if taken is None:
             return False
         if self.is_draining or not self._is_consumed or self._another_runs_alone(source):
             for delivery in self._accept(source.hand, taken):
@@ -261,18 +233,17 @@ class Intake:
         if deliveries:
             self._pace.note_taken(len(deliveries), time.monotonic(), self.line.run_s)
         # More than fits into one call, or settled without being run: at once.
-        source.pending_since = 0.0 if hand.is_settled else time.monotonic() - _LINGER_S
+        source.pending_since = 0.0 if hand.is_settled else time.monotonic() - LINGER_S
         if taken.mode:
             source.plan(taken, -(-self._threads // len(self._sources)))
         return deliveries
 
     def _lose(self, source: Source) -> None:
         """Our lease was given away: nothing of it may start any more, and what ends is refused."""
-        lost = source.hand.lose()
+        lost = source.lose()
         for delivery in self._unstarted(0.0):
             if delivery.hand is not source.hand:
                 delivery.hand.outbox.append(delivery.settled("given_back"))
-        source.mode, source.is_open, source.pending_since = "open", True, 0.0
         log.warning("lease lost, what was held runs elsewhere", count=len(lost))
 
     def _withdraw(self, older_than_s: float) -> int:
@@ -281,7 +252,7 @@ class Intake:
         for delivery in withdrawn:
             delivery.hand.outbox.append(delivery.settled("given_back"))
         for source in self._sources:
-            source.note_pending(time.monotonic() - _LINGER_S)
+            source.note_pending(time.monotonic() - LINGER_S)
         return len(withdrawn)
 
     def _unstarted(self, older_than_s: float) -> list[Delivery]:
@@ -299,14 +270,10 @@ class Intake:
         for source in self._sources:
             if self._may_take(source, now):
                 return 0.0
-            if source.pending_since and not source.backoff_s:
-                is_pending = True
-                until = min(until, source.pending_since + _LINGER_S)
-            if source.not_before > now:
-                until = min(until, source.not_before)
-            until = min(until, max(source.due_at, now + 0.0005))
+            is_pending = is_pending or source.is_pending
+            until = min(until, source.looks_again_at(now))
         if self.line.has_sleepers_to_spare:
-            until = min(until, now + _LINGER_S)
+            until = min(until, now + LINGER_S)
         elif self.line.is_waiting:
             until = min(until, now + _UNSTARTED_S)
         if self._pace.next_at > now:
@@ -314,14 +281,14 @@ class Intake:
         is_busy = any(source.is_open for source in self._sources)
         missing = self._outstanding - self._prefetch.refill_at
         if is_pending:
-            self._enough = missing if is_busy else 64
+            self._outcomes.enough = missing if is_busy else 64
         elif is_busy and self._prefetch.rate > _BUSY_RATE:
             # They come by the hundred: one look in a while costs less than a wake-up for the first.
-            self._enough = missing
-            until = min(until, now + 2 * _LINGER_S)
+            self._outcomes.enough = missing
+            until = min(until, now + 2 * LINGER_S)
         else:
-            self._enough = 1
-        if len(self._settled) >= self._enough:
+            self._outcomes.enough = 1
+        if self._outcomes.are_enough:
             # It came while it was not enough to wake us, and now it is.
             return 0.0
         return max(until - now, 0.0)

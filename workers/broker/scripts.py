@@ -45,7 +45,6 @@ TROUBLE = (redis.RedisError, RedisClusterException, OSError)
 
 _REPLICAS_WITHIN_MS = 1000
 _HERE = Path(__file__).parent
-_PRELUDE = (_HERE / "prelude.lua").read_text(encoding="utf-8")
 
 
 # What redis-py has no class for, and what Redis 6.2 wraps: "Error running script ...: -OOM command ...".
@@ -61,11 +60,11 @@ class NotReplicated(Refused):
 
 
 class Script:
-    """One Lua file behind the common prelude."""
+    """The Lua file of this name, and what goes on where it ends, behind the common prelude."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *goes_on: str) -> None:
         self.name = name
-        self.text = _PRELUDE + (_HERE / f"{name}.lua").read_text(encoding="utf-8")
+        self.text = "".join(_read(part) for part in ("prelude", name, *goes_on))
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     def command(self, keys: Sequence[str], args: Sequence[Any]) -> tuple[Any, ...]:
@@ -114,6 +113,10 @@ class Script:
         metrics.REDIS_DURATION.labels(self.name).observe(time.perf_counter() - started)
 
 
+def _read(name: str) -> str:
+    return (_HERE / f"{name}.lua").read_text(encoding="utf-8")
+
+
 def _sorted(error: redis.ResponseError) -> redis.RedisError:
     return Refused(str(error)) if _WAITING_HELPS.search(str(error)) else error
 
@@ -144,7 +147,7 @@ def _checked(replicas: int, reply: Any, confirmed: int) -> Any:
 
 
 ENQUEUE = Script("enqueue")
-EXCHANGE = Script("exchange")
+EXCHANGE = Script("exchange", "exchange_taking")
 LEASE = Script("lease")
 RELEASE = Script("release")
 DEAD_LETTERS = Script("dead_letters")

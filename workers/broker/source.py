@@ -6,11 +6,15 @@ import math
 import time
 from collections.abc import Callable
 
+from workers.broker.delivery import Delivery
 from workers.broker.doorbell import Doorbell
 from workers.broker.hand import Hand, Taken
+from workers.broker.scripts import TROUBLE
 from workers.logs import get_logger
 
 log = get_logger("broker")
+LINGER_S = 0.002
+"""An outcome may wait so long for others to share its call."""
 _SUSPECT_WINDOW_S = 0.1
 _SUSPECTS_OVER_S = 1.0
 _FIRST_BACKOFF_S = 0.05
@@ -56,6 +60,23 @@ class Source:
         if self.hand.outbox and not self.pending_since:
             self.pending_since = since
 
+    @property
+    def is_pending(self) -> bool:
+        """Outcomes wait, and Redis would take them."""
+        return bool(self.pending_since) and not self.backoff_s
+
+    def is_overdue(self, now: float) -> bool:
+        """Outcomes have waited for long enough, a call is to be repeated, or the lease to be taken anew."""
+        has_lingered = bool(self.pending_since) and now - self.pending_since >= LINGER_S
+        return has_lingered or bool(self.backoff_s) or self.hand.is_fenced
+
+    def looks_again_at(self, now: float) -> float:
+        """When there is something to do for it, if nothing happens before."""
+        at = max(self.due_at, now + 0.0005)
+        if self.is_pending:
+            at = min(at, self.pending_since + LINGER_S)
+        return min(at, self.not_before) if self.not_before > now else at
+
     def call_another(self) -> None:
         """There is no room here for what we were called for."""
         self.was_rung, self.due_at = False, math.inf
@@ -94,3 +115,31 @@ class Source:
     def rung(self) -> None:
         """Nobody waits at the bell any more: there may be something to take."""
         self.was_rung = self.is_open = True
+
+    def taken_at_bell(self) -> Taken | None:
+        """What the doorbell brought along; None where the consumer's thread has to ask."""
+        heard = self.bell.heard()
+        if heard is None:
+            return None
+        call, reply = heard
+        if reply is None or isinstance(reply, Exception):
+            self.hand.not_heard(call)
+            return None
+        taken = self.hand.heard(call, reply)
+        return taken if taken is not None and taken.mode else None
+
+    def lose(self) -> list[Delivery]:
+        """Our lease was given away: begin anew. Returns what was held."""
+        self.mode, self.is_open, self.pending_since = "open", True, 0.0
+        return self.hand.lose()
+
+    def leave(self) -> None:
+        """Give back whatever is still in hand, and end the lease."""
+        try:
+            given_back = self.hand.leave()
+        except TROUBLE as trouble:
+            # The lease runs out, and another worker gives back what we held.
+            log.warning("left without saying so", error=str(trouble))
+        else:
+            if given_back:
+                log.info("messages given back at stop", count=given_back)
