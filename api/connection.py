@@ -34,7 +34,8 @@ class Connection(web.RequestHandler):
     """aiohttp's server side of a connection.
 
     It looks at what aiohttp keeps to itself: `_next_keepalive_close_time` is set when a wait for a request
-    begins, `_waiter` is there while it lasts, `_request_count` counts the requests whose head is whole.
+    begins, `_waiter` is there while it lasts, `_request_count` counts the requests whose head is whole,
+    `_reading_paused` and `_buffer_paused` say that what the client sends is held back.
     """
 
     __slots__ = ("_of_body", "_open", "_partial_at", "_patience", "_spaces", "_unsent", "_unsent_at")
@@ -77,6 +78,11 @@ class Connection(web.RequestHandler):
         for start in range(0, len(data), _SLICE_BYTES):
             if self.transport is not None:
                 self._take_in(data[start : start + _SLICE_BYTES])
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        # aiohttp asks for it with each body that is read, and parses once more: in vain, if none was held.
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
 
     def _take_in(self, data: bytes) -> None:
         requests = self._request_count

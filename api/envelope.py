@@ -27,10 +27,10 @@ def moment(at_ms: float) -> str | None:
 
 
 def answer(
-    data: Mapping[str, Any] | BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None
+    data: dict[str, Any] | BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """A success."""
-    content = data.model_dump(mode="json", by_alias=True) if isinstance(data, BaseModel) else data
+    content = data if isinstance(data, dict) else data.model_dump(mode="json", by_alias=True)
     body = orjson.dumps({"success": True, "data": content, "error": None, "timestamp": timestamp()})
     return web.Response(body=body, status=status, headers={"Content-Type": JSON, **(headers or {})})
 

@@ -6,6 +6,7 @@ Form and statuses follow the IETF draft "The Idempotency-Key HTTP Header Field" 
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack, suppress
 from hashlib import sha256
 
@@ -35,10 +36,11 @@ def answered_once(handler: Handler) -> Handler:
     was refused is not kept: nothing was done, and the request may be sent again under its name.
     """
 
-    async def handle(request: web.Request) -> web.StreamResponse:
+    def handle(request: web.Request) -> Awaitable[web.StreamResponse]:
         name = request.headers.get(HEADER)
-        if name is None:
-            return await handler(request)
+        return handler(request) if name is None else once(request, name)
+
+    async def once(request: web.Request, name: str) -> web.StreamResponse:
         if not _NAME.fullmatch(name):
             raise invalid(HEADER, "1 to 255 printable ASCII characters without spaces")
         answers, caller = request.app[STORE].answers, request[CALLER].id

@@ -35,8 +35,8 @@ class Takes(Generic[Taken]):
 def body(model: type[Model], *, most_bytes: int = FORM_LIMIT_BYTES) -> Takes[Model]:
     """A JSON body."""
 
-    async def read(request: web.Request) -> Model:
-        return await read_json(request, model, most_bytes)
+    def read(request: web.Request) -> Awaitable[Model]:
+        return read_json(request, model, most_bytes)
 
     return Takes(read, body=model)
 

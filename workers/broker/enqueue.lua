@@ -1,19 +1,21 @@
 -- Put new messages in line, or aside until they are due. A call whose reply was lost may be repeated.
--- KEYS[13] memory of the producer, then keys of records to write in the same step.
--- ARGV: sequence, memory ms, per record: seconds to keep it, number of values, names and values of its hash;
--- then per message: priority, delay ms, actor, body.
+-- KEYS[13] memory of the producer, then keys of records to write in the same step, those of the same content
+-- behind each other. ARGV: sequence, memory ms, per content: number of records that have it, seconds to keep them,
+-- number of values, names and values of the hash; then per message: priority, delay ms, actor, body.
 local sequence = tonumber(ARGV[1])
 local last = tonumber(redis.call('GET', KEYS[13]) or 0)
 redis.call('SET', KEYS[13], text(math.max(sequence, last)), 'PX', ARGV[2])
 if sequence <= last then
   return 0
 end
-local first = 3
-for index = 14, #KEYS do
-  local values = tonumber(ARGV[first + 1])
-  redis.call('HSET', KEYS[index], unpack(ARGV, first + 2, first + 1 + values))
-  redis.call('EXPIRE', KEYS[index], ARGV[first])
-  first = first + 2 + values
+local first, key = 3, 14
+while key <= #KEYS do
+  local records, keep, values = tonumber(ARGV[first]), ARGV[first + 1], tonumber(ARGV[first + 2])
+  for index = key, key + records - 1 do
+    redis.call('HSET', KEYS[index], unpack(ARGV, first + 3, first + 2 + values))
+    redis.call('EXPIRE', KEYS[index], keep)
+  end
+  first, key = first + 3 + values, key + records
 end
 local now = clock()
 local total = (#ARGV - first + 1) / 4

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -44,8 +44,7 @@ class Job:
         return self.status in ("completed", "failed")
 
 
-@dataclass(frozen=True)
-class NewJob:
+class NewJob(NamedTuple):
     """A job to create. `at` is ISO 8601 UTC; `total` counts the messages of a bulk job."""
 
     id: str
