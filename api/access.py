@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from api.caller import ANYBODY, CALLER, Caller
-from api.entra import EntraTokens
 from api.keyring import Keyring
 from api.rates import LIMITS, SPENDING
 from api.refusals import Refusal, unavailable
@@ -42,10 +41,12 @@ class Access:
         """The handler, for callers that may use the route; others are refused with 401 or 403."""
         if route.needs == "nothing" or route.path in self._opened:
             return handler
-        needs, is_whole_service, identified = route.needs, route.whole_service, self._identified
+        needs, is_whole_service = route.needs, route.whole_service
+        by_key, by_token = self._by_key, self._by_token
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            caller = await identified(request, needs)
+            text = _credential(request)
+            caller = by_key(request, text, needs) or await by_token(request, text, needs)
             if is_whole_service and caller.organizations is not None:
                 raise _forbidden(
                     "bound_key", "this is about the whole service and the key is bound to an organization"
@@ -58,43 +59,49 @@ class Access:
 
         return handle
 
-    async def _identified(self, request: web.Request, needs: Scope) -> Caller:
-        keyring, entra = request.app[KEYRING], request.app[ENTRA]
-        if not keyring.has_keys and entra is None:
+    def _by_key(self, request: web.Request, text: str, needs: Scope) -> Caller | None:
+        """Who has this key, or whoever is on this machine while there is none; None: it is no key."""
+        app = request.app
+        keyring = app[KEYRING]
+        if not keyring.has_keys and app[ENTRA] is None:
             if not keyring.was_read:
                 raise _unknown_keys()
             if self._is_local:
                 _require_this_machine(request, self._listed_origins)
                 return ANYBODY
-        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-        text = text.strip() if scheme.lower() == "bearer" else ""
         key = keyring.find(text) if text else None
         if key is None:
-            # Three parts: a signed token (RFC 7515, section 7.1).
-            if entra is not None and text.count(".") == 2:
-                return await _by_token(entra, text, needs)
-            if text and not keyring.was_read:
+            return None
+        if needs not in key.scopes:
+            raise _forbidden("missing_scope", f"the key is not good for this: it lacks the scope {needs}")
+        return _holder(key.id, key.organizations)
+
+    async def _by_token(self, request: web.Request, text: str, needs: Scope) -> Caller:
+        """Who has this token of Entra ID; refuses what is none."""
+        entra = request.app[ENTRA]
+        # Three parts: a signed token (RFC 7515, section 7.1).
+        if entra is None or text.count(".") != 2:
+            if text and not request.app[KEYRING].was_read:
                 raise _unknown_keys()
             raise Refusal(
                 401, "unauthorized", "send the API key as Authorization: Bearer KEY", headers=_CHALLENGE
             )
-        if needs not in key.scopes:
-            raise _forbidden("missing_scope", f"the key is not good for this: it lacks the scope {needs}")
-        return _holder(key.id, key.organizations)
+        granted = await entra.grants(text)
+        if needs not in granted.organizations_by_scope:
+            raise _forbidden(
+                "missing_scope", f"no role of the token is good for this: it lacks the scope {needs}"
+            )
+        return Caller(granted.holder, granted.organizations_by_scope[needs])
+
+
+def _credential(request: web.Request) -> str:
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else ""
 
 
 @lru_cache(maxsize=1024)
 def _holder(key_id: str, organizations: tuple[str, ...]) -> Caller:
     return Caller(key_id, frozenset(organizations) or None)
-
-
-async def _by_token(entra: EntraTokens, text: str, needs: Scope) -> Caller:
-    granted = await entra.grants(text)
-    if needs not in granted.organizations_by_scope:
-        raise _forbidden(
-            "missing_scope", f"no role of the token is good for this: it lacks the scope {needs}"
-        )
-    return Caller(granted.holder, granted.organizations_by_scope[needs])
 
 
 def require_safe_start(settings: Settings, keyring: Keyring) -> None:

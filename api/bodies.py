@@ -41,6 +41,7 @@ def _number(text: str) -> float:
     return int(value) if value.is_integer() else value
 
 
+_PLAIN = frozenset({str, int, bool, type(None)})
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_number)
 
 
@@ -93,8 +94,8 @@ def _parsed(raw: bytes) -> Any:
     require_few_values(raw, _MOST_VALUES)
     try:
         # orjson refuses NaN, bad UTF-8, lone surrogates and over 1,024 levels; only json sees a repeated key.
-        orjson.loads(raw)
-        return _DECODER.decode(raw.decode())
+        content = orjson.loads(raw)
+        return content if _is_read_alike(content, raw) else _DECODER.decode(raw.decode())
     except orjson.JSONDecodeError as malformed:
         reason = f"{malformed.msg} at line {malformed.lineno}, column {malformed.colno}"
     except _OddObject as repeated:
@@ -102,6 +103,15 @@ def _parsed(raw: bytes) -> Any:
     except (RecursionError, ValueError):
         reason = "nested too deeply, or a number too long"
     raise _invalid_json(reason)
+
+
+def _is_read_alike(content: Any, raw: bytes) -> bool:
+    """Whether json would read the same, as it does most forms: with a colon a key, none is repeated."""
+    return (
+        type(content) is dict
+        and len(content) == raw.count(b":") <= _MOST_KEYS
+        and _PLAIN.issuperset(map(type, content.values()))
+    )
 
 
 def _invalid_json(reason: str) -> Refusal:

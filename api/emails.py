@@ -59,8 +59,10 @@ async def submit_email(request: web.Request, given: ProcessEmail) -> web.Respons
     A message that is done already gets its stored result, and no effect a second time. One that Graph does
     not have ends as a failed job with the code not_found.
     """
-    organization = visible(request).organization(given.organization_id)
-    mailbox = await _mailbox(request, organization, given.mailbox, given.message_id)
+    app, organization = request.app, visible(request).organization(given.organization_id)
+    mailbox = _named_mailbox(organization, given.mailbox)
+    if mailbox is None:
+        mailbox = await _known_mailbox(request, organization, given.message_id)
     job_id = new_id()
     message = actors.message(
         process_email,
@@ -72,9 +74,9 @@ async def submit_email(request: web.Request, given: ProcessEmail) -> web.Respons
         force=given.force,
     )
     job = NewJob(job_id, "process_email", organization.id, timestamp())
-    await request.app[PRODUCER].send(message, beside=request.app[STORE].jobs.record(job))
+    await app[PRODUCER].send(message, beside=app[STORE].jobs.record(job))
     wait_s = asked_wait_s(request) or 0.0
-    found = await request.app[WAITING].wait(job_id, timeout_s=wait_s) if wait_s else None
+    found = await app[WAITING].wait(job_id, timeout_s=wait_s) if wait_s else None
     return _submitted(job_id, found, waited=wait_s > 0)
 
 
@@ -142,13 +144,14 @@ def _submitted(job_id: str, job: Job | None, *, waited: bool) -> web.Response:
     return answer(told, headers=headers)
 
 
-async def _mailbox(
-    request: web.Request, organization: Organization, given: str | None, message_id: str
-) -> str:
+def _named_mailbox(organization: Organization, given: str | None) -> str | None:
+    """The mailbox that the caller named, or the only one there is."""
     if given is not None:
         return mailbox_of(organization, given)
-    if len(organization.mailboxes) == 1:
-        return organization.mailboxes[0]
+    return organization.mailboxes[0] if len(organization.mailboxes) == 1 else None
+
+
+async def _known_mailbox(request: web.Request, organization: Organization, message_id: str) -> str:
     known = await request.app[STORE].ledger.mailbox_of(organization.id, message_id)
     if known is None:
         raise invalid("mailbox", f"needed: {organization.id} has several and the message is not known yet")
@@ -158,15 +161,13 @@ async def _mailbox(
 async def _by_mailbox(
     request: web.Request, organization: Organization, given: str | None, message_ids: Sequence[str]
 ) -> dict[str, list[str]]:
-    if given is not None:
-        return {mailbox_of(organization, given): list(message_ids)}
-    if len(organization.mailboxes) == 1:
-        return {organization.mailboxes[0]: list(message_ids)}
+    if (mailbox := _named_mailbox(organization, given)) is not None:
+        return {mailbox: list(message_ids)}
     found = await request.app[STORE].ledger.mailboxes_of(organization.id, message_ids)
     by_mailbox: dict[str, list[str]] = {}
-    for message_id, mailbox in zip(message_ids, found, strict=True):
-        if mailbox is not None:
-            by_mailbox.setdefault(mailbox, []).append(message_id)
+    for message_id, known in zip(message_ids, found, strict=True):
+        if known is not None:
+            by_mailbox.setdefault(known, []).append(message_id)
     if unknown := found.count(None):
         reason = f"needed: {organization.id} has several and {unknown} of the messages are not known yet"
         raise Refusal(422, "validation", f"mailbox: {reason}", details=[Detail("mailbox", reason)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
@@ -39,23 +40,29 @@ class Producer:
         Raises QueueUnavailable if Redis did not confirm within some seconds, MessageTooLarge, ValueError and
         TypeError (before anything is sent) for messages that cannot be stored.
         """
-        lines = self._lines
-        by_line: dict[int, list[tuple[int, int, str, bytes]]] = {}
+        lines, delay_ms = self._lines, int(delay_s * 1000)
         for message in messages:
             stamp(message)
+        if len(lines) == 1:
+            await lines[0].put(Batch([arguments(message, delay_ms) for message in messages], beside))
+            return
+        by_line: dict[int, list[tuple[int, int, str, bytes]]] = {}
+        for message in messages:
             line = partition_for(message, len(lines))
-            by_line.setdefault(line, []).append(arguments(message, int(delay_s * 1000)))
-        if beside is None or len(lines) == 1:
-            for confirmed in [lines[line].put(Batch(found, beside)) for line, found in by_line.items()]:
-                await confirmed
+            by_line.setdefault(line, []).append(arguments(message, delay_ms))
+        if beside is None:
+            await self._put(by_line)
             return
         # Partitions are slots of their own: no step of Redis reaches a partition and the record.
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self._forget, beside)
             await self._write(beside)
-            for confirmed in [lines[line].put(Batch(found)) for line, found in by_line.items()]:
-                await confirmed
+            await self._put(by_line)
             undo.pop_all()
+
+    async def _put(self, by_line: Mapping[int, Sequence[tuple[int, int, str, bytes]]]) -> None:
+        for confirmed in [self._lines[line].put(Batch(found)) for line, found in by_line.items()]:
+            await confirmed
 
     async def _write(self, record: Record) -> None:
         try:
