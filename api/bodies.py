@@ -62,7 +62,7 @@ async def read_json(request: web.Request, model: type[Model], most_bytes: int) -
     if not raw:
         content: Any = {}
     else:
-        content = _parsed(raw)
+        content = parse_json(raw)
         # Browsers send other types across sites without asking first (CORS "simple requests").
         if request.headers.get("Content-Type") != _JSON and request.content_type != _JSON:
             raise Refusal(415, "unsupported_media_type", "send the body as Content-Type: application/json")
@@ -90,7 +90,8 @@ def check_path(request: web.Request) -> None:
             raise invalid(name, "1 to 512 characters, no control characters")
 
 
-def _parsed(raw: bytes) -> Any:
+def parse_json(raw: bytes) -> Any:
+    """The value that a body says in JSON; refuses (400) what is none, repeats a key or is too long."""
     require_few_values(raw, _MOST_VALUES)
     try:
         # orjson refuses NaN, bad UTF-8, lone surrogates and over 1,024 levels; only json sees a repeated key.
