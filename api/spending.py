@@ -6,7 +6,7 @@ import math
 
 from workers.store.rates import Kind, Lease
 
-_WINDOW_S = 60.0
+_WINDOW_S = 60
 
 
 class Spending:
@@ -48,5 +48,5 @@ class Spending:
     def text(self) -> str:
         """The RateLimit header: what is left, and the seconds until all of it is there again."""
         left = min(self.at_hand + self._left, self._per_minute)
-        seconds = math.ceil((self._per_minute - left) * _WINDOW_S / self._per_minute)
+        seconds = -((left - self._per_minute) * _WINDOW_S // self._per_minute)
         return f'"{self._kind}";r={left};t={seconds}'

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter as Counts
 from collections.abc import Collection
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.core import Metric
@@ -143,6 +144,19 @@ CORRECTIONS_JUDGED = _counter(
     "without_learning",
     "with_learning",
 )
+
+
+def note_redis(operation: str, status: str, seconds: float) -> None:
+    """Note a call to Redis: a command, or a script by its name."""
+    calls, durations = _of_redis(operation, status)
+    calls.inc()
+    durations.observe(seconds)
+
+
+@cache
+def _of_redis(operation: str, status: str) -> tuple[Counter, Histogram]:
+    # To find them costs more than to add to them.
+    return REDIS_OPERATIONS.labels(operation, status), REDIS_DURATION.labels(operation)
 
 
 def forget_process(pid: int) -> None:

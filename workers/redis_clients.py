@@ -140,11 +140,6 @@ def _operation(arguments: tuple[Any, ...]) -> str:
     return str(arguments[0]).lower().partition(" ")[0] if arguments else "none"
 
 
-def _record(operation: str, started: float, status: str) -> None:
-    metrics.REDIS_OPERATIONS.labels(operation, status).inc()
-    metrics.REDIS_DURATION.labels(operation).observe(time.perf_counter() - started)
-
-
 def _meter_async(client: Any) -> None:
     inner: Callable[..., Awaitable[Any]] = client.execute_command
 
@@ -153,9 +148,9 @@ def _meter_async(client: Any) -> None:
         try:
             reply = await inner(*arguments, **options)
         except redis.RedisError:
-            _record(_operation(arguments), started, "error")
+            metrics.note_redis(_operation(arguments), "error", time.perf_counter() - started)
             raise
-        _record(_operation(arguments), started, "ok")
+        metrics.note_redis(_operation(arguments), "ok", time.perf_counter() - started)
         return reply
 
     client.execute_command = execute_command
@@ -169,9 +164,9 @@ def _meter_sync(client: Any) -> None:
         try:
             reply = inner(*arguments, **options)
         except redis.RedisError:
-            _record(_operation(arguments), started, "error")
+            metrics.note_redis(_operation(arguments), "error", time.perf_counter() - started)
             raise
-        _record(_operation(arguments), started, "ok")
+        metrics.note_redis(_operation(arguments), "ok", time.perf_counter() - started)
         return reply
 
     client.execute_command = execute_command

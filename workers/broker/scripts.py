@@ -86,7 +86,7 @@ class Script:
         except redis.ResponseError as error:
             raise _sorted(error) from error
         finally:
-            self._record(started, status)
+            metrics.note_redis(self.name, status, time.perf_counter() - started)
         return reply
 
     async def run_async(
@@ -105,12 +105,8 @@ class Script:
         except redis.ResponseError as error:
             raise _sorted(error) from error
         finally:
-            self._record(started, status)
+            metrics.note_redis(self.name, status, time.perf_counter() - started)
         return reply
-
-    def _record(self, started: float, status: str) -> None:
-        metrics.REDIS_OPERATIONS.labels(self.name, status).inc()
-        metrics.REDIS_DURATION.labels(self.name).observe(time.perf_counter() - started)
 
 
 def _read(name: str) -> str:
