@@ -10,6 +10,8 @@ from typing import NamedTuple
 from workers.analysis.charsets import to_text
 
 MAX_ADDRESSES = 1_000
+MAX_NAME_CHARS = 1_000
+MAX_ADDRESS_CHARS = 400
 # Linear: every part excludes the character that ends it, and lengths are bounded.
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,40})\?([bBqQ])\?([^?]{0,2000})\?=")
 _BETWEEN_ENCODED_WORDS = re.compile(r"(\?=)[ \t\r\n]{1,40}(?==\?)")
@@ -24,6 +26,11 @@ class Address(NamedTuple):
     @property
     def domain(self) -> str:
         return self.address.rpartition("@")[2].lower().strip("> ")
+
+    @classmethod
+    def bounded(cls, name: str, address: str) -> Address:
+        """Of lengths that any real one keeps to."""
+        return cls(name[:MAX_NAME_CHARS], address[:MAX_ADDRESS_CHARS])
 
 
 def decoded(value: str) -> str:
@@ -80,13 +87,13 @@ def parse_addresses(value: str) -> tuple[Address, ...]:
         if address is None:
             name = item.strip().strip('"<>').strip()
             if name:
-                found.append(Address(name, ""))
+                found.append(Address.bounded(name, ""))
             continue
         name = (before if angle else item.replace(address[0], "").strip("() ")).strip().strip('"').strip()
         if angle and found and not found[-1].address:
             # An unquoted comma in a display name: "Ruiz, Ana <ana@acme.example>" is one person.
             name = f"{found.pop().name}, {name}" if name else found.pop().name
-        found.append(Address(name, address[0].rstrip(".>")))
+        found.append(Address.bounded(name, address[0].rstrip(".>")))
     return tuple(found)
 
 

@@ -155,7 +155,7 @@ def _mappings(value: object) -> list[Mapping[str, Any]]:
 
 def _graph_address(value: object) -> Address:
     address = _mapping(_mapping(value).get("emailAddress"))
-    return Address(_text(address.get("name")), _text(address.get("address")))
+    return Address.bounded(_text(address.get("name")), _text(address.get("address")))
 
 
 def _graph_addresses(value: object) -> tuple[Address, ...]:
@@ -187,7 +187,7 @@ def _row_addresses(value: object) -> tuple[Address, ...]:
         return tuple(address for item in value for address in _row_addresses(item))
     if isinstance(value, Mapping):
         inner = _mapping(value.get("emailAddress")) or value
-        return (Address(_text(inner.get("name")), _text(inner.get("address") or inner.get("email"))),)
+        return (Address.bounded(_text(inner.get("name")), _text(inner.get("address") or inner.get("email"))),)
     return parse_addresses(_text(value))
 
 

@@ -8,6 +8,7 @@ tried where a word of theirs occurs.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from workers.analysis.entities.scan import Mark, Scan
@@ -117,6 +118,7 @@ _DISCLAIMER = any_of(r"""
     ^[ \t*_]{0,6}(?:de conformidad|en cumplimiento|de acuerdo|conforme) [^\n]{0,80}(?:RGPD|LOPD)
     ^[ \t*_]{0,6}(?:de conformidad|en cumplimiento|de acuerdo|conforme) [^\n]{0,80}protecci[óo]n de datos
 """)
+_MOST_SENDERS = 200
 _MAX_SIGNATURE_LINES = 10
 _MAX_SIGNATURE_CHARS = 900
 
@@ -166,7 +168,8 @@ def _history(text: str, body: int, hints: frozenset[int]) -> Part:
     found = _FORWARDED.search(text, body, start) if Mark.FORWARDED in hints else None
     if found:
         start, kind = found.start(), "forwarded"
-    for found in _HEADER_FROM.finditer(text, body, start) if Mark.HEADER in hints else ():
+    senders = _HEADER_FROM.finditer(text, body, start) if Mark.HEADER in hints else ()
+    for found in islice(senders, _MOST_SENDERS):
         if len(_HEADER_OTHER.findall(text, found.end(), found.end() + 500)) >= 2:
             start, kind = found.start(), "quoted"
             break

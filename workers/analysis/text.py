@@ -7,7 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
-from workers.analysis.entities.scan import Scan, scan
+from workers.analysis.entities.scan import MAX_PLACES, Scan, scan
 from workers.analysis.hashing import Words, read_words
 from workers.analysis.html import HtmlText, visible_text
 from workers.analysis.mail import Mail
@@ -76,6 +76,8 @@ def read_text(mail: Mail) -> MailText:
     full = f"{subject}\n{body}"
     words = read_words(full)
     places = scan(full, words)
+    if len(places.digits) == MAX_PLACES:
+        notes.append(f"only the first {MAX_PLACES} numbers looked at")
     quoted = [(start + a, start + b) for a, b in markup.quoted] if markup else []
     parts = tuple(split_parts(places, start, quoted))
     bare, is_reply, is_forward = _bare_subject(subject)

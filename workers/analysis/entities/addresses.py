@@ -39,6 +39,8 @@ _BARE_DOMAIN = re.compile(
 _ALSO_WORDS = frozenset(
     ["de", "it", "at", "be", "us", "co", "ca", "es", "no", "me", "in", "is", "am", "to", "so"]
 )
+# One without a host that is this long is no slip of the pen; others may begin inside of shorter ones.
+_LONGEST_ODD_URL = 300
 _TRAILING = ".,;:!?'\"”’»…*_"
 
 
@@ -57,9 +59,12 @@ def find_urls(text: str) -> Iterator[Found]:
         if _HOST.match(url, host_start):
             end_of_last = body.start() + len(url)
             yield Found("url", body.start(), end_of_last, url)
+        elif len(url) > _LONGEST_ODD_URL:
+            end_of_last = body.end()
     end_of_last = 0
+    start = dot = 0
     for top_level in _TOP_LEVEL.finditer(text):
-        start = _start_of_host(text, top_level.start())
+        start, dot = _start_of_host(text, top_level.start(), (start, dot)), top_level.start()
         bare = _BARE_DOMAIN.match(text, start) if start >= end_of_last else None
         if bare is None:
             continue
@@ -78,12 +83,14 @@ def _start_of_url(text: str, mark: re.Match[str]) -> int | None:
     return scheme.start() if scheme else None
 
 
-def _start_of_host(text: str, dot: int) -> int:
-    """Where the labels before a top-level domain begin."""
+def _start_of_host(text: str, dot: int, last: tuple[int, int]) -> int:
+    """Where the labels before a top-level domain begin; `last`: where those before the last one did, and its
+    dot."""
+    last_start, last_dot = last
     start = dot
-    while start > 0 and dot - start < 200 and (text[start - 1].isalnum() or text[start - 1] in ".-"):
+    while start > last_dot and (text[start - 1].isalnum() or text[start - 1] in ".-"):
         start -= 1
-    return start
+    return max(dot - 200, last_start if start == last_dot else start)
 
 
 def _reads_as_domain(text: str, bare: re.Match[str], labels: list[str]) -> bool:
@@ -124,8 +131,8 @@ def find_emails(text: str) -> Iterator[Found]:
 
 
 def _email_around(text: str, at: int) -> Found | None:
-    local = _LOCAL_PART.search(text, max(0, at - 64), at)
     domain = _DOMAIN.match(text, at + 1) or _DOMAIN_LITERAL.match(text, at + 1)
+    local = _LOCAL_PART.search(text, max(0, at - 64), at) if domain else None
     if local is None or domain is None:
         return None
     start = local.start()

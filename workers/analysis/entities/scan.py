@@ -20,6 +20,8 @@ from workers.analysis.entities.currencies import CURRENCY_WORDS
 from workers.analysis.hashing import Words, read_words
 from workers.analysis.vocabulary import Vocabulary
 
+# Of numbers, and of announcing words: looking at each takes some time, and no letter has as many.
+MAX_PLACES = 5_000
 _ZERO = ord("0")
 _FEWEST_LONG_DIGITS = 6
 _BETWEEN = re.compile(r"[ .()/\u00a0-]{1,3}")
@@ -99,9 +101,9 @@ def scan(text: str, words: Words) -> Scan:
     marks: list[list[Span]] = [[] for _ in Mark]
     starts, ends = words.text_starts[hits].tolist(), words.text_ends[hits].tolist()
     marked = kinds.tolist()
-    for start, end, mark in zip(starts, ends, marked, strict=True):
+    for start, end, mark in zip(starts[:MAX_PLACES], ends[:MAX_PLACES], marked[:MAX_PLACES], strict=True):
         marks[mark].append((start, end))
-    digits = _digit_runs(words)
+    digits = _digit_runs(words)[:MAX_PLACES]
     return Scan(text, digits, list(_long(text, digits)), marks, frozenset(marked))
 
 

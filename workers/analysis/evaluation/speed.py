@@ -126,5 +126,10 @@ def hostile_mails() -> Iterator[tuple[str, Mail]]:
         "raw message, 10,000 parts",
         mail_from_eml(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nHola\r\n" * 10_000),
     )
+    yield "10 MB of one letter as subject", Mail("26", "a" * 10_000_000, "Hola")
+    yield "10 MB of at signs", Mail("27", "", "@" * 10_000_000)
+    yield "top-level domains", Mail("28", "", ".com" * 30_000)
+    yield "links without a host", Mail("29", "", "www." * 30_000)
+    yield "distances from no day", Mail("30", "", "3 days " * 15_000)
     yield "attribution lines", Mail("22", "", "El lun, Ana escribió:\n" * 40_000)
     yield "header blocks", Mail("23", "", "De: a\nEnviado: b\nAsunto: c\n" * 30_000)

@@ -39,6 +39,7 @@ _MONTH_END = re.compile(
     re.IGNORECASE,
 )
 # What stands right before the words that announce these: a cheap look, where a pattern takes far longer.
+_AHEAD = ("in ", "de ", "en ", "hace ")
 _BEFORE_MONTH = ("de ", "del ", "este ", "of ", "the ", "this ")
 _BEFORE_WEEKDAY = (
     *("next ", "this ", "last ", "on ", "by ", "until ", "el ", "este ", "próximo ", "proximo ", "pasado "),
@@ -72,8 +73,11 @@ def find_relative_dates(scan: Scan, today: date) -> Iterator[Found]:
         if found is not None and not _is_morning(text, found):
             yield _found(found, today + timedelta(days=_OFFSETS[found[0].lower()]))
     for at in scan.marks[Mark.UNIT]:
-        before = text[max(0, at[0] - 8) : at[0]].lower()
-        found = _around(_DISTANCE, text, at) if before.endswith(_COUNT_ENDS) else None
+        before = text[max(0, at[0] - 20) : at[0]].lower()
+        is_counted = before.endswith(_COUNT_ENDS) and (
+            any(word in before for word in _AHEAD) or "ago" in text[at[1] : at[1] + _REACH_CHARS].lower()
+        )
+        found = _around(_DISTANCE, text, at) if is_counted else None
         value = _at_distance(found, today) if found else None
         if found is not None and value is not None:
             yield _found(found, value)
