@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 import redis.asyncio
@@ -66,6 +67,11 @@ async def until_size(client: redis.asyncio.Redis, name: str, size: int, deadline
     while await client.zcard(f"{PREFIX}{LANE.app}:{LANE.mailbox}:{name}") != size:
         assert time.monotonic() < end, f"{name} never reached {size}"
         await asyncio.sleep(0.005)
+
+
+async def calls_counted(client: redis.asyncio.Redis) -> int:
+    state: Any = await client.hgetall(f"{PREFIX}{LANE.app}:{LANE.mailbox}:state")
+    return sum(int(count) for name, count in state.items() if name.startswith(b"calls:"))
 
 
 async def retrying(gauge: Gauge, throttle: Throttle, lane: Lane, lasting_s: float) -> None:
@@ -290,6 +296,30 @@ async def test_the_window_of_calls_moves_on(shared: redis.asyncio.Redis, stack: 
     with pytest.raises(Throttled) as told:
         await gauge.call(one, LANE)
     assert 0 < (told.value.retry_after_s or 0) <= 120 * 1.2
+
+
+async def test_who_left_the_line_without_a_call_is_not_counted(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    """A mailbox with a long line would come to its limit by waiting alone."""
+    limits = Limits(in_flight=1, calls=3, wait_s=0.05, queue_s=60)
+    one, other = await processes(stack, shared, 2, limits)
+    gauge = Gauge()
+    async with one.slot(LANE, "action") as slot:
+        for _ in range(4):
+            waiting = [gauge.call(throttle, LANE) for throttle in (one, other)]
+            for told in await asyncio.gather(*waiting, return_exceptions=True):
+                assert isinstance(told, Throttled)
+        slot.finish(went_well=True)
+    end = time.monotonic() + 5
+    while await calls_counted(shared) > 1:
+        assert time.monotonic() < end, "they are still counted"
+        await asyncio.sleep(0.005)
+    await gauge.call(other, LANE)
+    await gauge.call(one, LANE)
+    assert gauge.done == 2
+    with pytest.raises(Throttled, match="at its limit"):
+        await gauge.call(one, LANE)
 
 
 async def test_without_redis_no_call_goes_out_unlimited() -> None:

@@ -134,7 +134,8 @@ if operation == 'enter' then
   local full_for = calls_full_for(calls_limit, own_limit, own)
   if sends_limit > 0 then full_for = math.max(full_for, sends_full_for(sends_limit)) end
   if full_for > 0 then return {COME_BACK, math.ceil(full_for)} end
-  count_calls(own)
+  -- Once for all the times that it asks.
+  if ARGV[13] ~= '1' then count_calls(own) end
   if sends_limit > 0 then
     redis.call('ZADD', SENDS, now, ticket)
     redis.call('PEXPIRE', SENDS, SENDS_WINDOW)
@@ -170,6 +171,12 @@ end
 if operation == 'give_up' then
   leave()
   redis.call('ZREM', SENDS, ticket)
+  if ARGV[7] == '1' then
+    -- Perhaps not in the minute that counted it: what is below zero there is taken for none.
+    local minute = math.floor(now / MINUTE)
+    redis.call('HINCRBY', STATE, 'calls:' .. minute, -places)
+    redis.call('HINCRBY', STATE, ARGV[8] .. ':' .. minute, -places)
+  end
   serve()
   return {GRANTED, 0}
 end

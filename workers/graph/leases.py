@@ -82,7 +82,7 @@ class Leases:
     ) -> Answer:
         """Take places or get in line for them; `again` for a ticket that is in line already."""
         limits = self._limits
-        is_reading = kind in ("look", "read")
+        counted_as = _counted_as(kind)
         # However long the line: a look does not stand at its end.
         queue_s = _ANY_LENGTH_S if kind == "look" else limits.queue_s
         return await self._run(
@@ -91,13 +91,13 @@ class Leases:
             ticket,
             places,
             limits.calls,
-            limits.calls_of_reading if is_reading else limits.calls_of_acting,
+            limits.calls_of_reading if counted_as == "reads" else limits.calls_of_acting,
             limits.sends if kind == "send" else 0,
             max(1, int(wait_s * 1000)),
             int(queue_s * 1000),
             int(limits.come_back_s * 1000),
             int(again),
-            "reads" if is_reading else "acts",
+            counted_as,
         )
 
     async def turn(self, lane: Lane) -> Answer:
@@ -115,9 +115,9 @@ class Leases:
         """
         return await self._run("release", lane, ticket, places, held_s * 1000, int(went_well))
 
-    async def give_up(self, lane: Lane, ticket: str, places: int) -> Answer:
-        """Leave without a call: a send that was counted is counted no more."""
-        return await self._run("give_up", lane, ticket, places)
+    async def give_up(self, lane: Lane, ticket: str, places: int, kind: Kind, *, was_counted: bool) -> Answer:
+        """Leave without a call: what was counted is counted no more."""
+        return await self._run("give_up", lane, ticket, places, int(was_counted), _counted_as(kind))
 
     async def renew(self, lane: Lane, ticket: str, places: int) -> Answer:
         """Prolong leases; those that have lapsed stay so."""
@@ -142,3 +142,7 @@ class Leases:
         except redis.RedisError as failed:
             raise TemporaryError(f"limiter: Redis {type(failed).__name__}") from None
         return Answer(outcome, ms / 1000)
+
+
+def _counted_as(kind: Kind) -> str:
+    return "reads" if kind in ("look", "read") else "acts"

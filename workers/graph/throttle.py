@@ -51,6 +51,8 @@ class _Waiter:
     granted: asyncio.Future[_Place | None]
     gives_up_at: float
     is_listening: bool = False
+    is_counted: bool = False
+    """Against the limits of the mailbox: whoever gets in line is."""
 
 
 class Slot:
@@ -150,7 +152,7 @@ class Throttle:
             if not line:
                 self._lines.pop(lane, None)
             if place is None:
-                self._step_out(lane, waiter)
+                self._step_out(lane, kind, waiter)
         self._held[place.ticket] = place
         return place
 
@@ -166,6 +168,7 @@ class Throttle:
                 return _Place(lane, waiter.ticket, waiter.places)
             wait_s = self._wait_of(lane, answer, end - time.monotonic())
             again = waiter.is_listening = answer.outcome == QUEUED
+            waiter.is_counted = waiter.is_counted or answer.outcome == QUEUED
             await asyncio.wait([waiter.granted], timeout=wait_s)
             # Looked at whether or not time ran out: a place can come in the same turn of the loop.
             if waiter.granted.done():
@@ -187,9 +190,12 @@ class Throttle:
             raise Throttled("mailbox paused or at its limit", retry_after_s=wait_s)
         return wait_s
 
-    def _step_out(self, lane: Lane, waiter: _Waiter) -> None:
+    def _step_out(self, lane: Lane, kind: Kind, waiter: _Waiter) -> None:
         """Leave the line without a call; a place that came at the last moment goes back."""
-        self._later(lane, self._leases.give_up(lane, waiter.ticket, waiter.places))
+        self._later(
+            lane,
+            self._leases.give_up(lane, waiter.ticket, waiter.places, kind, was_counted=waiter.is_counted),
+        )
         inherited = waiter.granted.result() if waiter.granted.done() else None
         if inherited is not None:
             self._later(lane, self._leases.release(lane, inherited.ticket, inherited.count))
