@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -31,7 +31,6 @@ _FALSE_L = re.compile(r"I(?:(?<=[a-z]I)I*[a-z]|(?<!\wI)[bcdfghjklmpqrvwxz][a-z]{
 _OVERRIDES = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _VOWELS = re.compile(r"[aeiouy]")
 _LABEL_RUN = re.compile(r"[a-z0-9]{7,}")
-_SENDERS_HELD = 2_000
 _NAME_WORD = re.compile(r"[^\W\d_]{3,}")
 # Shared mailboxes and departments: who writes as "Accounts Receivable", or from "compras@", hides nothing.
 _ROLE = re.compile(
@@ -52,9 +51,8 @@ class _Brand(NamedTuple):
     is_unmistakable: bool
 
 
-@lru_cache(maxsize=_SENDERS_HELD)
-def sender_signs(sender: Address) -> Mapping[str, float]:
-    """Named signs, 0 to 1, of who sends. Most mail comes from those who wrote before."""
+def disguise_signs(sender: Address) -> Mapping[str, float]:
+    """Named signs, 0 to 1, of who sends."""
     domain = sender.domain
     return {
         "brand_in_name_not_domain": _foreign(_brands_in(sender.name), domain),

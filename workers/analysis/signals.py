@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from itertools import chain
 
 from workers.analysis.entities.scan import Mark
-from workers.analysis.impersonation import opening_signs, sender_signs
+from workers.analysis.impersonation import opening_signs
 from workers.analysis.mail import Mail
+from workers.analysis.senders import ODD_DOMAIN, sender_signs
 from workers.analysis.text import MailText
 
 _ALL_NAMES = """
@@ -26,19 +27,6 @@ glad_face sad_face hours_left by_the_hour since_the_hour
 """
 NAMES = tuple(_ALL_NAMES.split())
 
-_FREE_MAIL = re.compile(
-    r"(?:^|\.)(?:gmail|googlemail|hotmail|outlook|live|msn|yahoo|ymail|icloud|me|mac|aol|gmx|proton(?:mail)?|zoho|mail|telefonica|terra|orange|wanadoo)\.[a-z.]{2,6}$"
-)
-_NO_REPLY = re.compile(
-    r"no-?_?\.?reply|noresponder|no-?_?responder|donotreply|do-not-reply|nao-?responda", re.IGNORECASE
-)
-_SYSTEM = re.compile(
-    r"^(?:info|news|newsletter|boletin|notif\w*|alerts?|avisos?|support|soporte|billing|facturacion|admin\w*|contact\w*|hello|hola|sales|ventas|comercial|marketing|service|servicio\w*|team|equipo|account\w*|security|seguridad)[\w.+-]{0,20}@",
-    re.IGNORECASE,
-)
-_ODD_DOMAIN = re.compile(
-    r"(?:[a-z0-9]+-){2,}|\d{4,}|[bcdfghjklmnpqrstvwxz]{6,}|\.(?:xyz|top|click|icu|buzz|site|online|shop|win|bid|loan|club|live|info|ru|cn|tk|ml|ga|cf|gq|space|fun|work|rest|cam|sbs|cyou)$"
-)
 _SHORT_NAMES = "bit.ly tinyurl.com t.co goo.gl ow.ly is.gd cutt.ly rb.gy rebrand.ly shorturl.at t.ly"
 _SHORT_HOSTS = frozenset(_SHORT_NAMES.split())
 _LINK = re.compile(r"https?://([^\s/<>\"')\]]{1,200})", re.IGNORECASE)
@@ -124,7 +112,6 @@ def read_signals(mail: Mail, text: MailText) -> list[float]:
     _layout(mail, text, lowered, found)
     said, lowered = text.analysed[:_PRESSURE_CHARS], lowered[:_PRESSURE_CHARS]
     _pressure(said, lowered, text.places.announced, found)
-    found |= sender_signs(mail.sender)
     opening = text.analysed[len(text.subject) + 1 : len(text.subject) + 1_001]
     found |= opening_signs(mail.sender, text.subject, opening)
     return [found.get(name, 0.0) for name in NAMES]
@@ -155,14 +142,8 @@ def _failed(headers: Mapping[str, str]) -> float:
 
 
 def _sender(mail: Mail, found: dict[str, float]) -> None:
-    name, address = mail.sender
+    found |= sender_signs(mail.sender)
     domain = mail.sender.domain
-    found["no_reply_sender"] = float(_NO_REPLY.search(address) is not None)
-    found["free_mail_sender"] = float(_FREE_MAIL.search(domain) is not None)
-    found["system_sender"] = float(_SYSTEM.search(address) is not None)
-    found["name_hides_address"] = float("@" in name and address.lower() not in name.lower())
-    found["odd_sender_domain"] = float(_ODD_DOMAIN.search(domain) is not None)
-    found["many_digits_in_sender"] = float(sum(map(str.isdigit, address.partition("@")[0])) >= 5)
     if mail.reply_to and domain:
         found["reply_to_differs"] = float(_base(mail.reply_to[0].domain) != _base(domain))
 
@@ -210,7 +191,7 @@ def _links(mail: Mail, text: MailText, found: dict[str, float]) -> None:
     found["one_link"] = float(1 <= len(hosts) <= 2)
     found["many_links"] = float(len(hosts) >= 5)
     found["link_to_raw_ip"] = float(any(_IP.match(host) for host in hosts))
-    found["link_to_odd_domain"] = float(any(_ODD_DOMAIN.search(host) for host in hosts))
+    found["link_to_odd_domain"] = float(any(ODD_DOMAIN.search(host) for host in hosts))
 
 
 def _layout(mail: Mail, text: MailText, lowered: str, found: dict[str, float]) -> None:

@@ -68,6 +68,8 @@ _BEFORE = re.compile(
 )
 # All that the pattern above may find ends in one of these.
 _ENDS_BEFORE = (*"$€£¥₹₽₩₺₴₾₪₿₫./", "U$D", "U$S", "RS", "DÓLAR", "EUROS", "EURO", "SEN", *CODES, *OTHER_CODES)
+# A number that ends or begins at one of these, or with the text, has no currency there.
+_NO_CURRENCY = "\n\t:;()[]{}<>?!\"'%+*=#@_|&"
 _SCALE_AFTER = re.compile(rf"[ \u00a0]{{0,2}}(?P<scale>{_SCALE})", re.IGNORECASE)
 _CENTS = re.compile(
     r"(?:[ ](?:con|y|and|with))?[ ](\d{1,2})[ ](?:c[ée]ntimos|centavos|cents?|pence|peniques)(?![^\W\d_])"
@@ -164,6 +166,8 @@ def _scale_after(text: str, end: int) -> tuple[int, int]:
 
 
 def _currency_before(text: str, at: int, free_from: int) -> _Currency | None:
+    if text[at - 1 : at] in _NO_CURRENCY:
+        return None
     start = max(free_from, at - 10)
     # A cheap look first: the pattern is tried at each of these characters.
     before = text[start:at].rstrip(" \u00a0").upper()
@@ -184,7 +188,7 @@ def _currency_before(text: str, at: int, free_from: int) -> _Currency | None:
 
 
 def _currency_after(text: str, at: int) -> _Currency | None:
-    found = _AFTER.match(text, at)
+    found = None if text[at : at + 1] in _NO_CURRENCY else _AFTER.match(text, at)
     if found is None:
         return None
     scale = _SCALES[found["scale"].lower()] if found["scale"] else 1

@@ -7,7 +7,6 @@ nothing and that of a hostile one stays in proportion to its length.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -24,7 +23,7 @@ from workers.analysis.vocabulary import Vocabulary
 MAX_PLACES = 5_000
 _ZERO = ord("0")
 _FEWEST_LONG_DIGITS = 6
-_BETWEEN = re.compile(r"[ .()/\u00a0-]{1,3}")
+_BETWEEN = " .()/\u00a0-"
 _DAY_WORDS = "hoy today tonight tomorrow yesterday mañana ayer anteayer noche"
 _UNIT_WORDS = "día días semana semanas mes meses año años day days week weeks month months year years"
 _REFERENCE_WORDS = """
@@ -121,7 +120,7 @@ def _long(text: str, digits: list[Span]) -> Iterator[Span]:
     """Runs of digits that may be part of a long number: an account, a tax number, a phone."""
     group: list[Span] = []
     for span in digits:
-        if group and (span[0] - group[-1][1] > 3 or not _BETWEEN.fullmatch(text, group[-1][1], span[0])):
+        if group and (span[0] - group[-1][1] > 3 or text[group[-1][1] : span[0]].strip(_BETWEEN)):
             yield from _if_long(group)
             group = []
         group.append(span)
