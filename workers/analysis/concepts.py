@@ -36,6 +36,7 @@ _DENIAL_REACH = 3
 # Rows of what is looked up that are phrases of so many words and one.
 _PHRASES = range(3)
 _STEMS = range(4, 9)
+_STEM_LENGTHS = np.array(_STEMS)[:, np.newaxis]
 # Keeps the stem "abono*" apart from the word "abono".
 _STEM_SALTS = np.array([[length * 0x9E3779B97F4A7C15 % 2**64] for length in _STEMS], dtype=np.uint64)
 
@@ -67,7 +68,7 @@ def find_concepts(words: Words) -> Touched:
     looked_up[0] = words.hashes
     looked_up[1, : max(count - 1, 0)] = words.pairs()
     looked_up[2, : max(count - 2, 0)] = words.triples()
-    looked_up[3:] = words.stems(_STEMS) ^ _STEM_SALTS
+    looked_up[3:] = words.stems(_STEM_LENGTHS) ^ _STEM_SALTS
     positions, concepts = load_lexicon().vocabulary.find(looked_up.ravel())
     rows, first_words = np.divmod(positions, max(count, 1))
     return Touched(

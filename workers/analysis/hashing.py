@@ -126,13 +126,12 @@ class Words:
         triples: Hashes = self.hashes[:-2] * _PAIR_1 + self.hashes[1:-1] * _PAIR_2 + self.hashes[2:] * _PAIR_3
         return triples
 
-    def stems(self, lengths: range) -> Hashes:
-        """For each length a row: hashes of so many letters from the beginning of each word.
+    def stems(self, lengths: Positions) -> Hashes:
+        """For each length of a column a row: hashes of so many letters from the beginning of each word.
 
         Those of shorter words reach beyond them, and are like no word's.
         """
-        ends = np.add.outer(np.array(lengths), self.starts)
-        stems: Hashes = self.prefix.take(ends, mode="clip") - self.prefix[self.starts]
+        stems: Hashes = self.prefix.take(self.starts + lengths, mode="clip") - self.prefix[self.starts]
         stems *= _INVERSES[self.starts]
         return stems
 
