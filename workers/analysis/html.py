@@ -91,10 +91,14 @@ def visible_text(html: str) -> HtmlText:
     html, loss = tamed(html)
     if loss:
         result.notes.append(loss)
-    root = LexborHTMLParser(_INVISIBLE.sub("", _PRIVATE.sub("", html))).body
+    if not html.isascii():
+        html = _INVISIBLE.sub("", _PRIVATE.sub("", html))
+    root = LexborHTMLParser(html).body
     if root is None:
         return result
-    root.strip_tags(_UNSEEN)
+    lowered = html.lower()
+    # Each is looked for in the whole tree, which takes far longer.
+    root.strip_tags([tag for tag in _UNSEEN if f"<{tag}" in lowered])
     _mark(root)
     result.links = [
         (link.attributes.get("href") or "", " ".join(link.text().split())[:300])
