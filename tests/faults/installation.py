@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,14 +27,14 @@ _APIS = 2
 class Installation:
     """All of its processes, each under a name, such as `api-1` or `worker-left`."""
 
-    def __init__(self, directory: Path, lan: Network, box: str, rules: str) -> None:
+    def __init__(self, directory: Path, lan: Network, boxes: Sequence[str], rules: str) -> None:
         self.directory = directory
         self.front, self.store = lan.host("front"), lan.host("store")
         self.workers = {side: lan.host(side) for side in ("left", "right")}
         self.url = f"http://{self.front.address}:{_PORT}"
         self.sandbox = SandboxProcess(
             *(directory / "sandbox", "--no-samples", "--sends-per-minute", "0"),
-            *("--mailbox", box, "--host", lan.here),
+            *("--host", lan.here, *(word for box in boxes for word in ("--mailbox", box))),
         ).start()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._lives = 0
@@ -43,7 +44,7 @@ class Installation:
         info = self.sandbox.run
         (directory / "organizations.toml").write_text(
             f'[organizations.acme]\ntenant_id = "{info["tenant_id"]}"\nclient_id = "{info["client_id"]}"\n'
-            f'client_secret = "env:ACME_SECRET"\nmailboxes = ["{box}"]\n{rules}'
+            f'client_secret = "env:ACME_SECRET"\nmailboxes = {json.dumps(boxes)}\n{rules}'
         )
 
     def start_all(self) -> None:
@@ -144,10 +145,10 @@ class Installation:
 
 
 @contextmanager
-def installed(directory: Path, box: str, rules: str) -> Iterator[Installation]:
+def installed(directory: Path, boxes: Sequence[str], rules: str) -> Iterator[Installation]:
     """All of it, running, for the length of a block."""
     with network() as lan:
-        installation = Installation(directory, lan, box, rules)
+        installation = Installation(directory, lan, boxes, rules)
         try:
             installation.start_all()
             wait_for(installation.is_ready, timeout_s=60, what="the api to be ready")
