@@ -49,6 +49,7 @@ class Scene:
 
     service: Service
     directory: Path
+    document: Path
     known: dict[str, list[str]] = field(default_factory=dict)
 
     def fuzz(self, caller: Caller, *, seconds: int) -> subprocess.CompletedProcess[str]:
@@ -67,7 +68,7 @@ class Scene:
         authorization = ["--header", f"Authorization: Bearer {caller.key}"] if caller.key else []
         command = [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(_CONFIG), "run"),
-            *(str(self._document()), "--url", f"http://127.0.0.1:{self.service.port}"),
+            *(str(self.document), "--url", f"http://127.0.0.1:{self.service.port}"),
             *("--checks", "all", "--workers", "1", "--no-color"),
             *authorization,
             *words,
@@ -83,22 +84,22 @@ class Scene:
         )
 
     def key(self, *words: str) -> str:
-        """An API key, made as an operator makes it."""
+        """An API key, made as an operator makes it; the api knows it, and asks for one from then on."""
         command = [sys.executable, "-m", "workers", "keys", "create", "--name", "t", "--scope", SCOPES]
         made = subprocess.run(
             [*command, *words], env=self.service.environment, capture_output=True, text=True, check=True
         )
-        return made.stdout.strip()
+        key = made.stdout.strip()
+        wait_for(lambda: self._gets({}) == 401, what="a key to be asked for")
+        wait_for(lambda: self._gets({"Authorization": f"Bearer {key}"}) == 200, what="the key to be known")
+        return key
+
+    def _gets(self, headers: Mapping[str, str]) -> int:
+        return self.service.request("GET", "/organizations", headers=headers).status
 
     def crashes(self) -> list[str]:
         """Lines of the log in which a request ended as a bug."""
         return [line for line in self.service.log.read_text().splitlines() if "request_crashed" in line]
-
-    def _document(self) -> Path:
-        path = self.directory / "openapi.json"
-        if not path.exists():
-            path.write_text(json.dumps(self.service.request("GET", "/openapi.json").body))
-        return path
 
 
 @contextmanager
@@ -111,7 +112,11 @@ def a_scene(directory: Path) -> Iterator[Scene]:
     secret = {"CRM_SECRET": "whsec_" + "A" * 44, "ECONEURA_LOG_FORMAT": "json"}
     service = Service(directory / "service", sandbox, rules=RULES, environment=secret)
     try:
-        yield _furnished(Scene(service.start(), directory), sandbox)
+        service.start()
+        # Before there are keys: then it is for those who have one.
+        document = directory / "openapi.json"
+        document.write_text(json.dumps(service.request("GET", "/openapi.json").body))
+        yield _furnished(Scene(service, directory, document), sandbox)
     finally:
         service.kill()
         sandbox.stop()

@@ -200,10 +200,11 @@ class TestNightlyCount:
         await store.mailboxes.release(world.mailbox, "inbox", owner="me")
 
     async def test_finds_what_even_delta_missed_once_a_night(self, world: World) -> None:
+        by_day = "UTC" if datetime.now(UTC).hour >= 6 else "Asia/Tokyo"
+        world.configure(timezone=by_day)
         deliver(world, 3)
         await world.handle()
         await self.miss(world, "Factura 4")
-        world.configure(timezone="UTC" if datetime.now(UTC).hour >= 6 else "Asia/Tokyo")
         assert await world.sync() == 0, "by day nothing is counted"
         assert await self.counted(world) == 1
         await world.work_off()
