@@ -322,6 +322,21 @@ async def test_who_left_the_line_without_a_call_is_not_counted(
         await gauge.call(one, LANE)
 
 
+async def test_who_waits_out_a_pause_in_line_is_counted_once(
+    shared: redis.asyncio.Redis, stack: AsyncExitStack
+) -> None:
+    one, other = await processes(stack, shared, 2, Limits(in_flight=1, wait_s=20, queue_s=20))
+    gauge = Gauge()
+    async with one.slot(LANE, "action") as slot:
+        waiting = asyncio.create_task(gauge.call(other, LANE))
+        await until_size(shared, "waiting", 1)
+        # Longer than until it asks again whether its turn has come.
+        await one.pause(LANE, 1.8)
+        slot.finish(went_well=True)
+    await waiting
+    assert await calls_counted(shared) == 2
+
+
 async def test_without_redis_no_call_goes_out_unlimited() -> None:
     nowhere = redis.asyncio.Redis(port=1, socket_timeout=1, retry=Retry(NoBackoff(), 0))
     async with Throttle.open(nowhere, "test") as throttle:

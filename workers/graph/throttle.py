@@ -159,16 +159,20 @@ class Throttle:
     async def _line_up(self, lane: Lane, kind: Kind, waiter: _Waiter) -> _Place:
         """Ask, and wait where told to, until there is a place; raises Throttled where that takes too long."""
         end = waiter.gives_up_at
-        again = False
         while True:
             answer = await self._leases.enter(
-                lane, waiter.ticket, waiter.places, kind, wait_s=end - time.monotonic(), again=again
+                lane,
+                waiter.ticket,
+                waiter.places,
+                kind,
+                wait_s=end - time.monotonic(),
+                again=waiter.is_counted,
             )
             if answer.outcome == GRANTED:
                 return _Place(lane, waiter.ticket, waiter.places)
             wait_s = self._wait_of(lane, answer, end - time.monotonic())
-            again = waiter.is_listening = answer.outcome == QUEUED
-            waiter.is_counted = waiter.is_counted or answer.outcome == QUEUED
+            waiter.is_listening = answer.outcome == QUEUED
+            waiter.is_counted = waiter.is_counted or waiter.is_listening
             await asyncio.wait([waiter.granted], timeout=wait_s)
             # Looked at whether or not time ran out: a place can come in the same turn of the loop.
             if waiter.granted.done():
