@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
 
 from aiohttp import web
 
@@ -13,6 +11,7 @@ from api.envelope import refuse
 from api.headers import SECURITY_HEADERS
 from api.patience import Patience
 from api.refusals import Refusal, refusal_for
+from api.sending import send_whole, whole
 from workers import logs, metrics
 
 _log = logs.get_logger("api")
@@ -35,7 +34,9 @@ class Connection(web.RequestHandler):
 
     It looks at what aiohttp keeps to itself: `_next_keepalive_close_time` is set when a wait for a request
     begins, `_waiter` is there while it lasts, `_request_count` counts the requests whose head is whole,
-    `_reading_paused` and `_buffer_paused` say that what the client sends is held back.
+    `_reading_paused` and `_buffer_paused` say that what the client sends is held back, `_paused` that the
+    client does not read what we send, `_upgraded` that it asked for another protocol. By the `_keep_alive` of
+    a response aiohttp knows whether the connection ends.
     """
 
     __slots__ = ("_of_body", "_open", "_partial_at", "_patience", "_spaces", "_unsent", "_unsent_at")
@@ -153,30 +154,35 @@ class Connection(web.RequestHandler):
         else:
             _log.error("connection_crashed", exc_info=exc)
             refusal = Refusal(500, "internal", "internal error")
-        return _LastWord(refusal)
+        return _last_word(refusal)
 
-    def finish_response(
+    async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
+    ) -> tuple[web.StreamResponse, bool]:
         """Send an answer; aiohttp's own (to an unknown expectation) become ours."""
-        if isinstance(resp, web.HTTPException):
-            resp = _LastWord(refusal_for(resp))
-        return super().finish_response(request, resp, start_time)
+        body = whole(resp)
+        if body is None and isinstance(resp, web.HTTPException):
+            resp = _last_word(refusal_for(resp))
+            body = whole(resp)
+        # What follows a request for another protocol is for aiohttp to sort out.
+        if self._upgraded or body is None:
+            return await super().finish_response(request, resp, start_time)
+        try:
+            resp._keep_alive = send_whole(request, resp, body)
+            if self._paused:
+                await self._drain_helper()
+        except ConnectionError:
+            return resp, True
+        return resp, False
 
     @property
     def _wait_began(self) -> float:
         return self._next_keepalive_close_time - _KEEP_ALIVE_S
 
 
-class _LastWord(web.Response):
+def _last_word(refusal: Refusal) -> web.Response:
     """An answer to what our application never saw: like its others, but the connection ends with it."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        envelope = refuse(refusal, logs.correlation_id())
-        super().__init__(body=envelope.body, status=envelope.status, headers=envelope.headers)
-        self.headers.update(SECURITY_HEADERS)
-        self.force_close()
-
-    async def _prepare_headers(self) -> None:
-        await super()._prepare_headers()
-        del self.headers["Server"]
+    response = refuse(refusal, logs.correlation_id())
+    response.headers.update(SECURITY_HEADERS)
+    response.force_close()
+    return response

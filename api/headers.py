@@ -42,7 +42,7 @@ class Headers:
 
 
 async def leave_unsigned(_request: web.Request, response: web.StreamResponse) -> None:
-    """aiohttp names itself and its version in every answer: nobody needs to know."""
+    """aiohttp names itself and its version in what it sends (all but whole answers, see sending.py)."""
     response.headers.pop("Server", None)
 
 
