@@ -41,7 +41,6 @@ def _number(text: str) -> float:
     return int(value) if value.is_integer() else value
 
 
-_PLAIN = frozenset({str, int, bool, type(None)})
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_number)
 
 
@@ -59,13 +58,13 @@ async def read_json(request: web.Request, model: type[Model], most_bytes: int) -
     all is taken as an empty object, for routes in which nothing is required.
     """
     raw = await read_body(request, most_bytes)
-    if not raw:
-        content: Any = {}
-    else:
-        content = parse_json(raw)
-        # Browsers send other types across sites without asking first (CORS "simple requests").
-        if request.headers.get("Content-Type") != _JSON and request.content_type != _JSON:
-            raise Refusal(415, "unsupported_media_type", "send the body as Content-Type: application/json")
+    # Browsers send other types across sites without asking first (CORS "simple requests").
+    is_json = request.headers.get("Content-Type") == _JSON or request.content_type == _JSON
+    if is_json and len(raw) <= _SHORT_BYTES and (read := _read_at_once(raw, model)) is not None:
+        return read
+    content: Any = parse_json(raw) if raw else {}
+    if raw and not is_json:
+        raise Refusal(415, "unsupported_media_type", "send the body as Content-Type: application/json")
     try:
         return model.model_validate(content)
     except ValidationError as problem:
@@ -95,8 +94,8 @@ def parse_json(raw: bytes) -> Any:
     require_few_values(raw, _MOST_VALUES)
     try:
         # orjson refuses NaN, bad UTF-8, lone surrogates and over 1,024 levels; only json sees a repeated key.
-        content = orjson.loads(raw)
-        return content if _is_read_alike(content, raw) else _DECODER.decode(raw.decode())
+        orjson.loads(raw)
+        return _DECODER.decode(raw.decode())
     except orjson.JSONDecodeError as malformed:
         reason = f"{malformed.msg} at line {malformed.lineno}, column {malformed.colno}"
     except _OddObject as repeated:
@@ -106,13 +105,14 @@ def parse_json(raw: bytes) -> Any:
     raise _invalid_json(reason)
 
 
-def _is_read_alike(content: Any, raw: bytes) -> bool:
-    """Whether json would read the same, as it does most forms: with a colon a key, none is repeated."""
-    return (
-        type(content) is dict
-        and len(content) == raw.count(b":") <= _MOST_KEYS
-        and _PLAIN.issuperset(map(type, content.values()))
-    )
+def _read_at_once(raw: bytes, model: type[Model]) -> Model | None:
+    """The model of a body that says little, and that well; None for what takes a closer look."""
+    try:
+        read = model.model_validate_json(raw)
+    except ValidationError:
+        return None
+    # pydantic takes the last of a repeated key: with a colon for each field, none is repeated.
+    return read if raw.count(b":") == len(read.model_fields_set) else None
 
 
 def _invalid_json(reason: str) -> Refusal:
