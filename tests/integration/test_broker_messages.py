@@ -256,7 +256,7 @@ def test_a_broker_without_redis_says_so() -> None:
         note.send()
 
 
-async def test_the_producer_puts_one_turns_messages_in_one_call(
+async def test_the_producer_puts_one_turns_messages_in_few_calls(
     broker: Broker, async_redis: redis.asyncio.Redis, redis_client: redis.Redis
 ) -> None:
     @dramatiq.actor(broker=broker)
@@ -265,9 +265,12 @@ async def test_the_producer_puts_one_turns_messages_in_one_call(
     producer = Producer(async_redis, "test")
     await producer.send(note.message(-1))
     before = redis_client.info("commandstats")["cmdstat_evalsha"]["calls"]
-    await asyncio.gather(*(producer.send(note.message(number)) for number in range(100)))
+    await asyncio.gather(*(producer.send(note.message(number)) for number in range(20)))
     assert redis_client.info("commandstats")["cmdstat_evalsha"]["calls"] == before + 1
-    assert broker.stats().waiting == 101
+    # Of many, Redis works on a half while the other is on its way.
+    await asyncio.gather(*(producer.send(note.message(number)) for number in range(100)))
+    assert redis_client.info("commandstats")["cmdstat_evalsha"]["calls"] == before + 3
+    assert broker.stats().waiting == 121
 
 
 async def test_the_producer_fails_each_caller_when_redis_is_gone(broker: Broker) -> None:

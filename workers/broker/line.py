@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 from uuid import uuid4
@@ -21,9 +21,11 @@ _TRY_FOR_S = 5.0
 _LONGEST_BACKOFF_S = 0.5
 # Of the event loop, before each call: so long takes a request that has arrived to come to its message. What
 # would be many calls of few messages each is one of many, at hardly any time where little is going on.
-_TURNS = 3
-# While Redis works on one call, the next is filled and sent: neither side waits for the other.
+_TURNS = 2
 _CALLS_AT_ONCE = 2
+# So many who wait are worth a call more, if one can be made: while Redis works on the one half, the other is
+# filled, or answered.
+_WORTH_PARTING = 24
 
 
 class Batch(NamedTuple):
@@ -40,9 +42,9 @@ class Line:
     """Gathers batches into calls. Few are under way at a time; what comes meanwhile goes with the next."""
 
     def __init__(self, client: AsyncClient, keys: Keys, replicas: int) -> None:
-        self._callers = [_Caller(client, keys, replicas) for _ in range(_CALLS_AT_ONCE)]
+        self._idle = [_Caller(client, keys, replicas) for _ in range(_CALLS_AT_ONCE)]
         self._waiting: list[_Waiting] = []
-        self._gathering: asyncio.Task[None] | None = None
+        self._gathering: _Caller | None = None
 
     def put(self, batch: Batch) -> asyncio.Future[None]:
         """Have a batch sent; the future ends when Redis has it, or raises what kept it from that."""
@@ -52,21 +54,26 @@ class Line:
         return confirmed
 
     def _call_if_free(self) -> None:
-        if self._waiting and self._callers and self._gathering is None:
-            # A task starts with the next turn of the loop: all of this turn's messages are there by then.
-            self._gathering = asyncio.create_task(self._gather())
+        if self._waiting and self._idle and self._gathering is None:
+            caller = self._gathering = self._idle.pop()
+            # A task of its own: whatever ends it, those who wait are told.
+            caller.under_way = asyncio.create_task(self._call(caller))
+            caller.under_way.add_done_callback(partial(self._answered, caller))
 
-    async def _gather(self) -> None:
+    async def _call(self, caller: _Caller) -> None:
         for _ in range(_TURNS):
             await asyncio.sleep(0)
         self._gathering = None
-        if taken := self._take():
-            caller = self._callers.pop()
-            caller.call([batch for batch, _ in taken], partial(self._answered, caller, taken))
-            self._call_if_free()
+        caller.taken = self._take()
+        self._call_if_free()
+        if caller.taken:
+            await caller.call([batch for batch, _ in caller.taken])
 
-    def _answered(self, caller: _Caller, taken: list[_Waiting], call: asyncio.Task[None]) -> None:
-        self._callers.append(caller)
+    def _answered(self, caller: _Caller, call: asyncio.Task[None]) -> None:
+        if self._gathering is caller:
+            self._gathering = None
+        taken, caller.taken = caller.taken, []
+        self._idle.append(caller)
         problem = asyncio.CancelledError() if call.cancelled() else call.exception()
         if isinstance(problem, QueueUnavailable):
             # Those who came meanwhile would wait as long for the same answer.
@@ -81,8 +88,11 @@ class Line:
         self._call_if_free()
 
     def _take(self) -> list[_Waiting]:
+        most = len(self._waiting)
+        if self._idle and most >= _WORTH_PARTING:
+            most = -(-most // 2)
         count, size = 0, 0
-        while count < len(self._waiting) and (count == 0 or size < MESSAGES_A_CALL):
+        while count < most and (count == 0 or size < MESSAGES_A_CALL):
             size += len(self._waiting[count][0].messages)
             count += 1
         taken, self._waiting = self._waiting[:count], self._waiting[count:]
@@ -99,18 +109,15 @@ class _Caller:
         self._replicas = replicas
         self._keys = (*keys.base, keys.of_producer(uuid4().hex))
         self._sequence = 0
-        self._under_way: asyncio.Task[None] | None = None
+        self.taken: list[_Waiting] = []
+        """What it sends."""
+        self.under_way: asyncio.Task[None] | None = None
 
-    def call(self, batches: Sequence[Batch], then: Callable[[asyncio.Task[None]], None]) -> None:
-        """Have all of it sent; `then` gets the task once it is over.
+    async def call(self, batches: Sequence[Batch]) -> None:
+        """Send all of it.
 
-        The task raises QueueUnavailable if Redis does not confirm within some seconds, or what Redis raises.
+        Raises QueueUnavailable if Redis does not confirm within some seconds, or what Redis raises.
         """
-        # A task of its own: whatever ends it, those who wait are told.
-        self._under_way = asyncio.create_task(self._call(batches))
-        self._under_way.add_done_callback(then)
-
-    async def _call(self, batches: Sequence[Batch]) -> None:
         self._sequence += 1
         keys, args = self._content(batches)
         loop = asyncio.get_running_loop()
@@ -124,7 +131,8 @@ class _Caller:
                     await ENQUEUE.run_async(self._client, keys, args, replicas=self._replicas)
             except (*AWAY, TimeoutError) as away:
                 if loop.time() + backoff_s > end:
-                    raise QueueUnavailable(f"messages not confirmed by redis: {away}") from away
+                    reason = str(away) or type(away).__name__
+                    raise QueueUnavailable(f"messages not confirmed by redis: {reason}") from away
                 await asyncio.sleep(backoff_s)
                 backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
             else:

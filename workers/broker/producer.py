@@ -1,4 +1,4 @@
-"""Enqueueing from asyncio: what is sent in one turn of the event loop travels in one call."""
+"""Enqueueing from asyncio: what is sent in one turn of the event loop travels in few calls."""
 
 from __future__ import annotations
 

@@ -47,8 +47,10 @@ _REPLICAS_WITHIN_MS = 1000
 _HERE = Path(__file__).parent
 
 
-# What redis-py has no class for, and what Redis 6.2 wraps: "Error running script ...: -OOM command ...".
-_WAITING_HELPS = re.compile(r"(^|-)(OOM|READONLY|MISCONF|NOREPLICAS|MASTERDOWN|LOADING|BUSY) ")
+# Also what redis-py has no class for, and what Redis 6.2 wraps: "Error running script ...: -OOM command ...".
+_WAITING_HELPS = re.compile(
+    r"(^|-)(OOM|READONLY|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|LOADING|BUSY|NOAUTH) "
+)
 
 
 class Refused(redis.ConnectionError):
