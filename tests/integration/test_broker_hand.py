@@ -103,7 +103,7 @@ def test_an_outcome_outlives_what_the_bell_brings_before_it_is_repeated(
 def test_a_lost_call_at_the_bell_is_repeated_whatever_else_is(near: Broker, hand: Hand) -> None:
     bring_back(near, hand)
     hand.not_heard(hand.call_at_bell(9))
-    # What came back is settled with the next call; the bell is not heard again before that.
+    # What came back is given back with the next call; the bell is not heard again before that.
     hand.exchange(0)
     call = hand.call_at_bell(9)
     send(near)
@@ -111,16 +111,18 @@ def test_a_lost_call_at_the_bell_is_repeated_whatever_else_is(near: Broker, hand
     hand.not_heard(call)
     hand_in_all(near, hand)
     assert near.client.hlen(near.keys[0].of_worker(hand.lease)[0]) == 0
-    assert near.stats().waiting == 0
+    assert near.stats().waiting == 1, "what came back; what the bell brought has ended"
 
 
-def test_outcomes_that_a_failover_undid_are_settled_though_only_the_bell_noticed(
+def test_what_a_failover_brought_back_runs_again_though_only_the_bell_noticed(
     near: Broker, hand: Hand
 ) -> None:
+    """Its outcome is known, but what it wrote elsewhere in Redis may be lost, too."""
     bring_back(near, hand)
     hand.not_heard(hand.call_at_bell(1))
     hand_in_all(near, hand)
     assert near.client.hlen(near.keys[0].of_worker(hand.lease)[0]) == 0
+    assert near.stats().waiting == 1
 
 
 def lose_the_lease(near: Broker, hand: Hand) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,6 @@ from workers.logs import get_logger
 
 log = get_logger("broker")
 _OUTCOMES_A_CALL = 500
-_REMEMBERED = 2000
 """Outcomes that Redis confirmed, kept for the case that a failover loses them."""
 
 
@@ -72,7 +70,6 @@ class Hand:
         self._unconfirmed: Call | None = None
         self._lost_at_bell: Call | None = None
         self._reconcile = False
-        self._recent: deque[Settlement] = deque(maxlen=_REMEMBERED)
 
     @property
     def is_settled(self) -> bool:
@@ -106,7 +103,7 @@ class Hand:
         self._unconfirmed = None
         taken = self._received(call, reply)
         if self._reconcile and taken is not None:
-            self._settle_unknown({delivery_id for delivery_id, _ in taken.messages})
+            self._give_back_unknown({delivery_id for delivery_id, _ in taken.messages})
         return taken
 
     def call_at_bell(self, limit: int) -> Call:
@@ -135,7 +132,6 @@ class Hand:
         _, now, refused, flat, sleep_ms, mode, suspects = reply
         for settlement in call.settled:
             self.held.pop(settlement.delivery_id, None)
-        self._recent.extend(call.settled)
         if refused:
             report_refused(len(refused))
         messages = list(zip(flat[::2], flat[1::2], strict=True))
@@ -165,10 +161,11 @@ class Hand:
         args = [*self._head(wanted, elsewhere), *_outcomes(settled)]
         return Call(self.lease, args, settled)
 
-    def _settle_unknown(self, just_taken: set[bytes]) -> None:
-        """Redis may have lost writes in an outage: what it says we hold and we do not, is settled again.
+    def _give_back_unknown(self, just_taken: set[bytes]) -> None:
+        """Redis may have lost writes in an outage: what it says we hold and we do not, runs again.
 
-        Outcomes that are no longer known are given back: their messages run again.
+        It may have ended before. But with its outcome Redis lost what it wrote to the ledger: settled from
+        memory it leaves a mail that nobody goes on with. What was effected is found, and not done twice.
         """
         hand = self.keys.of_worker(self.lease)[0]
         try:
@@ -180,12 +177,11 @@ class Hand:
         unknown = {each for each in unknown if not each.startswith(awaited)}
         self._reconcile = False
         if unknown:
-            log.warning("redis lost outcomes, settling them again", count=len(unknown))
-            settled = [each for each in self._recent if each.delivery_id in unknown]
-            args = [*self._head(0, 0), *_outcomes(settled)]
-            for delivery_id in unknown - {each.delivery_id for each in settled}:
+            log.warning("redis lost outcomes, their messages run again", count=len(unknown))
+            args = self._head(0, 0)
+            for delivery_id in unknown:
                 args += ["B", delivery_id]
-            self._unconfirmed = Call(self.lease, args, settled)
+            self._unconfirmed = Call(self.lease, args, [])
 
     def _head(self, wanted: int, elsewhere: int) -> list[Any]:
         self._sequence += 1
