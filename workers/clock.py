@@ -14,10 +14,11 @@ def written(moment: datetime) -> str:
 
 def now_text() -> str:
     """This moment as text."""
-    second, ms = divmod(time.time_ns() // 1_000_000, 1000)
-    return f"{_written_second(second)}.{ms:03}Z"
+    return _written_ms(time.time_ns() // 1_000_000)
 
 
-@lru_cache(maxsize=4)
-def _written_second(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).isoformat()[:19]
+# In a busy process many things happen in one millisecond.
+@lru_cache(maxsize=16)
+def _written_ms(at_ms: int) -> str:
+    second, ms = divmod(at_ms, 1000)
+    return f"{datetime.fromtimestamp(second, UTC).isoformat()[:19]}.{ms:03}Z"
